@@ -1,0 +1,1 @@
+"""The edges: each its own process, meeting the pipeline only through topics."""

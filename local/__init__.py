@@ -1,0 +1,1 @@
+"""The local stack, the demonstration network and its simulator."""

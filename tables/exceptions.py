@@ -1,0 +1,125 @@
+"""Owned business exceptions: every category with its severity, owner and remedy, in one place."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from schemas.records import ExceptionRaised, ExceptionResolved
+
+Severity = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+
+
+class Category(NamedTuple):
+    severity: Severity
+    owner: str
+    remedy: str
+
+
+CATEGORIES: dict[str, Category] = {
+    # ---- intake: what a record says about itself
+    "NULL_KEY": Category("MEDIUM", "integration", "Send the record with the key the topic catalogue names."),
+    "OVERSIZED": Category("MEDIUM", "integration", "Split the document; the limit stands in the topic catalogue."),
+    "INVALID_QUANTITY": Category("MEDIUM", "warehouse", "Re-scan with a quantity the scan type allows."),
+    "INVALID_CODE": Category("MEDIUM", "integration", "Use a code from the list the message names."),
+    "INVALID_REFERENCE": Category("MEDIUM", "warehouse", "Re-scan against a document of the kind the message names."),
+    "MISSING_FIELD": Category("MEDIUM", "integration", "Fill the field the message names."),
+    "TIME_IN_FUTURE": Category("MEDIUM", "warehouse", "Set the device's clock; then replay the exception."),
+    "TIME_TOO_OLD": Category("LOW", "warehouse", "Check the device's clock; then replay or dismiss the exception."),
+    # ---- intake: what it refers to
+    "UNKNOWN_ITEM": Category("HIGH", "master-data", "Create the item or its identifier; the record then enters by itself."),
+    "UNKNOWN_LOCATION": Category("HIGH", "master-data", "Create the location or its code; the record then enters by itself."),
+    "UNKNOWN_UOM": Category("HIGH", "master-data", "Add the pack size to the item; the record then enters by itself."),
+    "UNKNOWN_PARTNER": Category("MEDIUM", "partner-desk", "Create the partner's profile; the record then enters by itself."),
+    "INEXACT_CONVERSION": Category("HIGH", "master-data", "Give the item a finer base unit or correct the pack factor."),
+    "CLOSED_LOCATION": Category("HIGH", "warehouse", "Reopen the location or scan at an open one; then replay."),
+    "INACTIVE_ITEM": Category("MEDIUM", "master-data", "Reactivate the item or move the stock to its successor."),
+    "DOCUMENT_CONFLICT": Category("HIGH", "partner-desk", "Two documents share a number; ask the sender which holds."),
+    "STALE_REVISION": Category("LOW", "integration", "None: a newer revision is already in force."),
+    # ---- supply
+    "UNKNOWN_PURCHASE_ORDER": Category("MEDIUM", "buyer", "Release the purchase order to this system, or refuse the document."),
+    "UNKNOWN_PO_LINE": Category("MEDIUM", "buyer", "Add the line to the purchase order, or refuse the document."),
+    "LINE_REJECTED": Category("HIGH", "buyer", "Find another source or cancel the line."),
+    "ACK_QUANTITY": Category("MEDIUM", "buyer", "Accept the quantity in the ERP or order the rest elsewhere."),
+    "ACK_DATE": Category("LOW", "buyer", "Accept the date in the ERP or expedite."),
+    "SUBSTITUTION": Category("MEDIUM", "buyer", "Accept or refuse the substitute."),
+    "OVER_ACKNOWLEDGED": Category("LOW", "buyer", "Ask the supplier to correct the acknowledgement."),
+    "OVER_SHIPMENT": Category("MEDIUM", "buyer", "Accept the surplus or refuse it at the dock."),
+    "OVER_RECEIPT": Category("HIGH", "buyer", "Raise the order, return the surplus, or correct the receipt."),
+    "SHORT_RECEIPT": Category("MEDIUM", "buyer", "Claim the shortage from supplier or carrier."),
+    "RECEIPT_WITHOUT_NOTICE": Category("LOW", "receiving", "Ask the supplier for the ship notice."),
+    "SUPPLY_OVERDUE": Category("HIGH", "buyer", "Confirm a new date with the supplier; until then it is not promised."),
+    # ---- shipments
+    "SHIPMENT_DELAYED": Category("MEDIUM", "transport", "Check the new arrival with the carrier."),
+    "SHIPMENT_REFUSED": Category("HIGH", "transport", "Arrange redelivery or return."),
+    "SHIPMENT_RETURNED": Category("HIGH", "transport", "Ask the supplier to ship again; the supply is no longer expected."),
+    "SHIPMENT_DAMAGED": Category("HIGH", "transport", "Inspect on arrival and claim."),
+    "SHIPMENT_CANCELLED": Category("HIGH", "buyer", "Ask the supplier for a new ship notice."),
+    "UNKNOWN_SHIPMENT": Category("LOW", "transport", "Wait for the ship notice, or ask the supplier for it."),
+    # ---- orders
+    "UNKNOWN_SALES_ORDER": Category("MEDIUM", "customer-service", "Release the order to this system, or correct the scan."),
+    "SHIP_WITHOUT_ORDER": Category("HIGH", "warehouse", "Name the order with a correcting scan."),
+    "SHIP_WITHOUT_ALLOCATION": Category("HIGH", "customer-service", "Allocate the order line, or correct the shipment."),
+    "PICK_BEYOND_ALLOCATION": Category("MEDIUM", "warehouse", "Return the surplus to stock, or raise the allocation."),
+    "ALLOCATION_WITHOUT_LOCATION": Category("MEDIUM", "customer-service", "Set the location on the order line."),
+    # ---- positions
+    "NEGATIVE_STOCK": Category("HIGH", "inventory-control", "Count the position; a movement is missing or wrong."),
+    "COUNT_BEYOND_JOURNAL": Category("HIGH", "inventory-control", "Count the position again; this count came too late."),
+    "STOCK_DIVERGENCE": Category("MEDIUM", "inventory-control", "Compare with the ERP and post the difference."),
+}  # fmt: skip
+
+
+def exception_id(category: str, subject_kind: str, subject_id: str, coordinate: str = "") -> str:
+    """The same finding has the same id however often it is made, so a replay never raises it twice."""
+    name = "\x1f".join((category, subject_kind, subject_id, coordinate))
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def raised(
+    category: str,
+    subject: tuple[str, str],
+    message: str,
+    *,
+    coordinate: str,
+    raised_at: int,
+    correlation_id: str,
+    once_per_subject: bool = False,
+    partner: str | None = None,
+    owner: str | None = None,
+    evidence: Mapping[str, str] | None = None,
+    original: bytes = b"",
+) -> ExceptionRaised:
+    """Build an exception of a known category; an owner given (from a partner's profile) replaces the category's.
+
+    With once_per_subject the id leaves the coordinate out: a condition of the subject, which can later be resolved.
+    """
+    severity, default_owner, remedy = CATEGORIES[category]
+    return {
+        "exception_id": exception_id(category, *subject, "" if once_per_subject else coordinate),
+        "category": category,
+        "severity": severity,
+        "owner": owner or default_owner,
+        "partner": partner,
+        "subject": {"kind": subject[0], "id": subject[1]},
+        "message": message,
+        "remedy": remedy,
+        "evidence": dict(evidence or {}),
+        "coordinate": coordinate,
+        "original": original,
+        "raised_at": raised_at,
+        "correlation_id": correlation_id,
+    }
+
+
+def resolved(
+    identifier: str, category: str, note: str, *, resolved_at: int, correlation_id: str, by: str = "stockstream"
+) -> ExceptionResolved:
+    """Build the resolution of an exception that the pipeline itself saw settled."""
+    return {
+        "exception_id": identifier,
+        "category": category,
+        "resolution": "RESOLVED",
+        "note": note,
+        "resolved_at": resolved_at,
+        "resolved_by": by,
+        "correlation_id": correlation_id,
+    }
