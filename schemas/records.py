@@ -356,11 +356,12 @@ class SupplyShipped(TypedDict):
 
 
 class SupplyReceipt(TypedDict):
+    """A receipt that names the purchase order; one that names a ship notice comes in SupplyShippedLine.received."""
+
     line: str | None
     sku: str
     location: str
     quantity: int
-    shipment: str | None  # set when the receipt came through a shipment; it is then in SupplyShipped.received as well
 
 
 class SupplyEvent(Envelope):
