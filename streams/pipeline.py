@@ -1,0 +1,164 @@
+"""The tasks of one worker: taken over, quiesced, released and swept. Knows Kafka's client, not Faust."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streams import metrics
+from streams.references import References
+from streams.stages import Stage
+from streams.task import Task, TaskPlan
+
+
+@dataclass(slots=True)
+class Recovery:
+    """How far a takeover is; `None` times mean none is under way."""
+
+    began: float | None = None
+    moved: float = 0.0
+    read: dict[int, tuple[int, int]] | None = None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        parts = (self.read or {}).values()
+        return sum(done for done, _ in parts), sum(total for _, total in parts)
+
+    def describe(self) -> str:
+        """For people: `recovering, 62 %, 4 s left`."""
+        done, total = self.progress
+        if self.began is None or not total:
+            return "recovering"
+        elapsed = time.monotonic() - self.began
+        left = elapsed * (total - done) / done if done else 0.0
+        return f"recovering, {100 * done // total} %, {left:.0f} s left"
+
+
+class Pipeline:
+    """All tasks of this worker, by partition number."""
+
+    def __init__(
+        self,
+        plan: TaskPlan,
+        stages: Sequence[Stage],
+        references: References,
+        sweep_interval: float,
+        prepare: Callable[[], Any],
+    ) -> None:
+        self.plan, self.stages, self.references = plan, stages, references
+        self.tasks: dict[int, Task] = {}
+        self.recovery = Recovery()
+        self.ready = False
+        self._sweep_interval, self._prepare = sweep_interval, prepare
+        self._prepared = False
+        self._background: list[asyncio.Task[None]] = []
+
+    async def prepare(self) -> None:
+        """Before the first takeover: schema ids and reference data."""
+        if self._prepared:
+            return
+        await self._prepare()
+        await self.references.load()
+        self._background = [asyncio.ensure_future(self._follow()), asyncio.ensure_future(self._sweeps())]
+        self._prepared = True
+
+    async def take_over(self, partitions: set[int], *, keep: bool) -> None:
+        """Own exactly these partitions.
+
+        With keep, a task that stays here keeps its memory: nobody else can have owned it in between, and if somebody
+        did, the broker fences our next transaction and the process leaves.
+        """
+        await self.prepare()
+        lost = [p for p in self.tasks if p not in partitions or not keep]
+        await asyncio.gather(*(self.tasks.pop(p).release() for p in lost))
+        for task in self.tasks.values():
+            task.resume()
+        gained = sorted(partitions - self.tasks.keys())
+        if gained:
+            self.recovery = Recovery(time.monotonic(), time.monotonic(), {})
+            fresh = {p: self._new_task(p) for p in gained}
+            await asyncio.gather(*(task.own(self._progress(p)) for p, task in fresh.items()))
+            self.tasks.update(fresh)
+            self.recovery = Recovery()
+        metrics.TASKS.set(len(self.tasks))
+        metrics.REBALANCES.inc()
+        self.ready = True
+
+    def _new_task(self, partition: int) -> Task:
+        return Task(self.plan, partition, {stage.name: stage.start(partition) for stage in self.stages})
+
+    def _progress(self, partition: int) -> Callable[[int, int], None]:
+        def note(done: int, total: int) -> None:
+            recovery = self.recovery
+            if recovery.read is not None:
+                recovery.read[partition] = (done, total)
+                recovery.moved = time.monotonic()
+                metrics.RECOVERY_ROWS.set(recovery.progress[0])
+                metrics.RECOVERY_TOTAL.set(recovery.progress[1])
+
+        return note
+
+    async def quiesce(self) -> None:
+        """Before partitions are revoked: commit what was folded, so that the next owner fences nothing in flight."""
+        self.ready = False
+        await asyncio.gather(*(task.quiesce() for task in self.tasks.values()))
+
+    async def stop(self) -> None:
+        """Leave in order: commit, release, stop following."""
+        for background in self._background:
+            background.cancel()
+        await self.quiesce()
+        await asyncio.gather(*(self.tasks.pop(p).release() for p in list(self.tasks)))
+        await self.references.stop()
+
+    async def feed(self, stage: str, topic: str, partition: int, run: Sequence[Any]) -> None:
+        task = self.tasks.get(partition)
+        if task is not None:
+            await task.feed(stage, topic, run)
+
+    # ---- background ---------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        def changed(keys: set[str]) -> None:
+            for task in self.tasks.values():
+                task.settle(keys)
+
+        await self._guarded(self.references.follow(changed), "following reference data")
+
+    async def _sweeps(self) -> None:
+        async def sweep() -> None:
+            while True:
+                await asyncio.sleep(self._sweep_interval)
+                for task in list(self.tasks.values()):
+                    task.sweep()
+                    await asyncio.sleep(0)
+                self._count_rows()
+
+        await self._guarded(sweep(), "the sweep")
+
+    def _count_rows(self) -> None:
+        counts: dict[str, int] = dict.fromkeys((stage.name for stage in self.stages), 0)
+        for task in self.tasks.values():
+            for name, stage in task.stages.items():
+                counts[name] += len(stage.rows)
+        for name, count in counts.items():
+            metrics.ROWS.labels(name).set(count)
+
+    async def _guarded(self, work: Any, what: str) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - crash-only: a worker without it would go quietly wrong
+            self.plan.leave(error, what)
+
+    def stuck(self, lag: Mapping[int, int], limit: float) -> str | None:
+        """What has not moved for `limit` seconds although it should, or None."""
+        now = time.monotonic()
+        if self.recovery.began is not None and now - self.recovery.moved > limit:
+            return f"recovery without progress for {limit:.0f} s"
+        for partition, task in self.tasks.items():
+            if not task.closed and lag.get(partition) and now - task.progressed > limit:
+                return f"partition {partition} has {lag[partition]} records waiting and committed nothing for {limit:.0f} s"
+        return None

@@ -1,0 +1,125 @@
+"""The stages as the task runner sees them: an input, a table, a step, and what is due.
+
+A stage's step is a pure function in a module of its own; this one decodes its input and keeps its timetable.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from schemas.codec import Undecodable
+from tables.outcome import CorruptRow, Entry, Outcome, Output, unpack_row
+
+Rows = dict[bytes, bytes]
+Decoder = Callable[[bytes], Any]
+Step = Callable[[Mapping[bytes, bytes], Sequence[Entry]], Outcome]
+
+
+class Halt(Exception):
+    """State and log disagree, or a record of our own cannot be read: stop and name it, never guess."""
+
+
+class StageRun(Protocol):
+    """One stage of one task. Memory may run ahead of the log: any failure leaves the process."""
+
+    rows: Rows
+
+    def recover(self, rows: Rows) -> None:
+        """Take over the rows read back from the changelog."""
+
+    def step(self, topic: str, run: Sequence[Any], now: int) -> Outcome:
+        """Fold one chunk (records of one partition in offset order)."""
+
+    def sweep(self, now: int) -> Outcome:
+        """Say what has fallen due."""
+
+    def settle(self, keys: set[str], now: int) -> Outcome:
+        """Take input again that waited for these reference keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage's declaration: Faust gets its topics and its table from here, a task its run."""
+
+    name: str
+    topics: tuple[str, ...]
+    start: Callable[[int], StageRun]
+    """Called once per task with the partition number."""
+
+
+class Due(NamedTuple):
+    at: int
+    key: bytes
+
+
+class Timetable:
+    """Which rows want a clock entry, soonest first; a row's header is the authority, the heap only an index."""
+
+    def __init__(self) -> None:
+        self._heap: list[Due] = []
+        self._at: dict[bytes, int] = {}
+
+    def note(self, key: bytes, due: int) -> None:
+        if not due:
+            self._at.pop(key, None)
+        elif self._at.get(key) != due:
+            self._at[key] = due
+            heapq.heappush(self._heap, Due(due, key))
+
+    def pop(self, now: int, most: int) -> list[bytes]:
+        """Keys due by now, each once until its row asks again."""
+        keys: list[bytes] = []
+        while self._heap and self._heap[0].at <= now and len(keys) < most:
+            due = heapq.heappop(self._heap)
+            if self._at.get(due.key) == due.at:
+                del self._at[due.key]
+                keys.append(due.key)
+        return keys
+
+
+class KeyedStage:
+    """A stage over one internal topic: decode, step, keep the timetable of its rows."""
+
+    SWEEP_LIMIT = 5_000  # clock entries a sweep may write: what is left falls due again a second later
+
+    def __init__(self, name: str, decode: Decoder, step: Step, clock: Callable[[str, int], Output]) -> None:
+        self.name, self._decode, self._step, self._clock = name, decode, step, clock
+        self.rows: Rows = {}
+        self._timetable = Timetable()
+
+    def recover(self, rows: Rows) -> None:
+        self.rows, self._timetable = rows, Timetable()
+        for key, row in rows.items():
+            try:
+                _, _, due = unpack_row(row)
+            except CorruptRow as error:
+                raise Halt(f"table {self.name}, row {key!r}: {error}") from error
+            self._timetable.note(key, due)
+
+    def step(self, topic: str, run: Sequence[Any], now: int) -> Outcome:  # noqa: ARG002 - folds take time from entries
+        decode = self._decode
+        try:
+            entries = [Entry(record.offset, record.key.decode(), decode(record.value)) for record in run]
+        except Undecodable as error:
+            raise Halt(f"{topic}[{run[0].partition}] in {run[0].offset}..{run[-1].offset}: {error}") from error
+        outcome = self._step(self.rows, entries)
+        self._keep(outcome.rows)
+        return outcome
+
+    def _keep(self, changed: Mapping[bytes, bytes | None]) -> None:
+        note, rows = self._timetable.note, self.rows
+        for key, row in changed.items():
+            if row is None:
+                rows.pop(key, None)
+                note(key, 0)
+            else:
+                rows[key] = row
+                note(key, int.from_bytes(row[13:21], "big", signed=True))
+
+    def sweep(self, now: int) -> Outcome:
+        keys: Iterable[bytes] = self._timetable.pop(now, self.SWEEP_LIMIT)
+        return Outcome(outputs=[self._clock(key.decode(), now) for key in keys])
+
+    def settle(self, keys: set[str], now: int) -> Outcome:  # noqa: ARG002 - only intake waits for reference data
+        return Outcome()

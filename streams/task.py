@@ -1,0 +1,231 @@
+"""One partition number: its tables, its producer, its transactions.
+
+A task runs every stage of its partition. Chunks are folded as they come; a commit loop carries what has gathered
+(changed rows, outputs, input offsets) in one transaction. Memory runs ahead of the log only by that, and any failure
+leaves the process, so the log is always the truth.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from streams import metrics
+from streams.clock import Clock, wall_ms
+from streams.stages import Rows, StageRun
+from streams.stores import Progress, read_back
+from tables.outcome import Outcome
+
+Send = tuple[bytes, bytes | None]
+Encode = Callable[[str, Mapping[str, Any]], bytes]
+Partition = Callable[[str, bytes], int]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """What all tasks of a worker share."""
+
+    app: str
+    client: Mapping[str, Any]
+    encode: Encode
+    partition: Partition
+    clock: Clock
+    changelogs: Mapping[str, str]
+    interval: float
+    timeout_ms: int
+    leave: Callable[[BaseException, str], None]
+    """Called with a failure that memory cannot survive; does not return."""
+
+
+class Pending:
+    """What the next transaction will carry."""
+
+    __slots__ = ("count", "offsets", "outputs", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[bytes, bytes | None]] = defaultdict(dict)
+        self.outputs: dict[tuple[str, int], list[Send]] = defaultdict(list)
+        self.offsets: dict[TopicPartition, int] = {}
+        self.count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.offsets or self.outputs or self.rows)
+
+
+class Task:
+    """Owns one partition number of every keyed topic."""
+
+    MOST_PENDING = 60_000  # outputs gathered before folding waits for the commit in flight
+
+    def __init__(self, plan: TaskPlan, partition: int, stages: Mapping[str, StageRun]) -> None:
+        self.plan, self.partition, self.stages = plan, partition, stages
+        self.closed = True
+        self.commits = 0
+        self.progressed = time.monotonic()
+        self._pending = Pending()
+        self._next: dict[str, int] = {}
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._room = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+        self._loop: asyncio.Task[None] | None = None
+
+    @property
+    def transactional_id(self) -> str:
+        return f"{self.plan.app}-{self.partition}"
+
+    # ---- owning -------------------------------------------------------------------------------------------------
+
+    async def own(self, progress: Progress) -> None:
+        """Fence any older owner, then read the tables back. Order matters: after the fence the log is still."""
+        self._producer = AIOKafkaProducer(
+            **self.plan.client,
+            transactional_id=self.transactional_id,
+            transaction_timeout_ms=self.plan.timeout_ms,
+            retry_backoff_ms=20,  # the broker verifies a transaction's first write and asks once to try again
+            max_batch_size=512 << 10,
+            linger_ms=0,
+        )
+        await self._producer.start()
+        tables: dict[str, Rows] = await read_back(self.plan.changelogs, self.partition, self.plan.client, progress)
+        for name, stage in self.stages.items():
+            stage.recover(tables[name])
+        self.resume()
+        self._loop = asyncio.ensure_future(self._commit_loop())
+
+    def resume(self) -> None:
+        """Take chunks again, from the committed offsets."""
+        self._next.clear()
+        self.progressed = time.monotonic()
+        self.closed = False
+
+    async def quiesce(self) -> None:
+        """Take no more chunks and wait until all that was folded is committed."""
+        self.closed = True
+        self._work.set()
+        while self._pending or not self._idle.is_set():
+            self._idle.clear()
+            self._work.set()
+            await self._idle.wait()
+
+    async def release(self) -> None:
+        """Give the partition back; call quiesce first."""
+        self.closed = True
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.wait([self._loop], timeout=5)
+        if self._producer is not None:
+            await asyncio.wait_for(self._producer.stop(), 5)
+
+    # ---- folding ------------------------------------------------------------------------------------------------
+
+    async def feed(self, stage: str, topic: str, run: Sequence[Any]) -> None:
+        """Fold one chunk of one topic into its stage."""
+        while len(self._pending.outputs) and self._pending.count > self.MOST_PENDING:
+            self._room.clear()
+            await self._room.wait()
+        if self.closed:
+            return
+        expected = self._next.get(topic)
+        if expected is not None and run[0].offset < expected:
+            run = [record for record in run if record.offset >= expected]
+            if not run:
+                return
+        began = time.perf_counter()
+        self.collect(stage, self.stages[stage].step(topic, run, self.plan.clock()))
+        self._next[topic] = self._pending.offsets[TopicPartition(topic, self.partition)] = run[-1].offset + 1
+        metrics.CHUNK_SECONDS.labels(stage).observe(time.perf_counter() - began)
+        metrics.EVENTS.labels(stage).inc(len(run))
+        self._work.set()
+
+    def sweep(self) -> None:
+        """Let every stage say what has fallen due."""
+        if self.closed:
+            return
+        now = self.plan.clock()
+        for name, stage in self.stages.items():
+            self.collect(name, stage.sweep(now))
+        if self._pending:
+            self._work.set()
+
+    def settle(self, keys: set[str]) -> None:
+        """Reference data under these keys came or changed: take the input that waited for it again."""
+        if self.closed:
+            return
+        now = self.plan.clock()
+        for name, stage in self.stages.items():
+            self.collect(name, stage.settle(keys, now))
+        if self._pending:
+            self._work.set()
+
+    def collect(self, stage: str, outcome: Outcome) -> None:
+        """Gather a step's rows and outputs for the next transaction."""
+        pending = self._pending
+        if outcome.rows:
+            pending.rows[stage].update(outcome.rows)
+        encode, partition, outputs = self.plan.encode, self.plan.partition, pending.outputs
+        for topic, key, record in outcome.outputs:
+            raw = key.encode()
+            outputs[topic, partition(topic, raw)].append((raw, encode(topic, record)))
+        pending.count += len(outcome.outputs) + len(outcome.rows)
+
+    # ---- committing ---------------------------------------------------------------------------------------------
+
+    async def _commit_loop(self) -> None:
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                if not self._pending:
+                    self._idle.set()
+                    continue
+                self._idle.clear()
+                began = time.monotonic()
+                await self._commit()
+                if not self._pending:
+                    self._idle.set()
+                elif (rest := self.plan.interval - (time.monotonic() - began)) > 0 and not self.closed:
+                    await asyncio.sleep(rest)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, memory is ahead of the log now
+            self.plan.leave(error, f"transaction of partition {self.partition}")
+
+    async def _commit(self) -> None:
+        pending, self._pending = self._pending, Pending()
+        self._room.set()
+        producer, now = self._producer, wall_ms()
+        assert producer is not None
+        began = time.perf_counter()
+        await producer.begin_transaction()
+        for stage, rows in pending.rows.items():
+            await self._send(self.plan.changelogs[stage], self.partition, rows.items(), now)
+        for (topic, partition), sends in pending.outputs.items():
+            await self._send(topic, partition, sends, now)
+            metrics.OUTPUTS.labels(topic).inc(len(sends))
+        if pending.offsets:
+            await producer.send_offsets_to_transaction(pending.offsets, self.plan.app)
+        await producer.commit_transaction()
+        self.commits += 1
+        self.progressed = time.monotonic()
+        metrics.TRANSACTIONS.inc()
+        metrics.TRANSACTION_SECONDS.observe(time.perf_counter() - began)
+
+    async def _send(self, topic: str, partition: int, sends: Any, now: int) -> None:
+        producer = self._producer
+        assert producer is not None
+        batch = producer.create_batch()
+        for key, value in sends:
+            if batch.append(key=key, value=value, timestamp=now) is None:
+                await producer.send_batch(batch, topic, partition=partition)
+                batch = producer.create_batch()
+                if batch.append(key=key, value=value, timestamp=now) is None:
+                    raise ValueError(f"a record for {topic} is larger than a batch: {key!r}, {len(value or b'')} bytes")
+        if batch.record_count():
+            await producer.send_batch(batch, topic, partition=partition)
+
+
