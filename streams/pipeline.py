@@ -78,7 +78,11 @@ class Pipeline:
         if gained:
             self.recovery = Recovery(time.monotonic(), time.monotonic(), {})
             fresh = {p: self._new_task(p) for p in gained}
-            await asyncio.gather(*(task.own(self._progress(p)) for p, task in fresh.items()))
+            try:
+                await asyncio.gather(*(task.own(self._progress(p)) for p, task in fresh.items()))
+            except asyncio.CancelledError:  # the group rebalances again: these tasks were never ours
+                await asyncio.shield(asyncio.gather(*(task.release() for task in fresh.values())))
+                raise
             self.tasks.update(fresh)
             self.recovery = Recovery()
         metrics.TASKS.set(len(self.tasks))

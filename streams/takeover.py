@@ -58,9 +58,9 @@ class Takeover(Recovery):
             await consumer.pause_at_broker(changelogs)
         # A generation missed means somebody else may have owned our partitions: read everything back.
         await app.pipeline.take_over(partitions, keep=generation == self._done_generation + 1)
+        self._done_generation = generation
         if app.consumer_generation_id != generation:
             return
-        self._done_generation = generation
         if sources:
             await asyncio.wait_for(consumer.perform_seek(), app.conf.broker_request_timeout)
             consumer.resume_partitions(sources)
