@@ -1,0 +1,100 @@
+"""What documents claim of a position: supply a purchase order expects, demand a sales order holds, stock on its way.
+
+A claim is absolute, written by the stage that owns the document, and knows what it has `settled`; the position counts
+what has `moved` against the document. The difference is taken out of the claim, so one quantity is never both on hand
+and expected, nor both gone and held, whichever entry comes first.
+"""
+
+from typing import Final
+
+from schemas.records import Claim
+
+DateKey = tuple[bool, int, str, str]
+Part = tuple[str, str | None, int, int | None, str]
+"""Line, shipment, quantity, date (days since the epoch; none: now), state. A list where it comes from a row."""
+
+ClaimFacts = list  # type: ignore[type-arg]  # [settled, moved, fence_days, offset_days, parts]; flat, as the row has it
+SETTLED: Final = 0
+MOVED: Final = 1
+FENCE: Final = 2
+OFFSET: Final = 3
+PARTS: Final = 4
+
+TRANSFER_DAYS: Final = 2  # from the goods' leaving to their expected arrival
+TRANSFER_FENCE: Final = 7
+TRANSFER_OFFSET: Final = 1
+_DAY: Final = 86_400_000
+
+
+def restate(claims: dict[str, ClaimFacts], reference: str, claim: Claim) -> None:
+    """Fold what the document's owner says now; movements already seen stay counted."""
+    known = claims.get(reference)
+    parts = [
+        [part["line"], part["shipment"], part["quantity"], part["date"], part["state"]]
+        for part in claim["parts"]
+        if part["quantity"] > 0
+    ]
+    parts.sort(key=_order)
+    moved = known[MOVED] if known else 0
+    if not parts and moved <= claim["settled"]:
+        claims.pop(reference, None)
+    else:
+        claims[reference] = [claim["settled"], moved, claim["fence_days"], claim["offset_days"], parts]
+
+
+def move(claims: dict[str, ClaimFacts], reference: str, quantity: int) -> None:
+    """Count a movement against the document, whose claim may be yet to come."""
+    claim = claims.get(reference)
+    if claim is None:
+        claims[reference] = [0, quantity, 0, 0, []]
+        return
+    claim[MOVED] += quantity
+    if not claim[PARTS] and claim[MOVED] <= claim[SETTLED]:
+        del claims[reference]
+
+
+def remaining(claim: ClaimFacts) -> list[Part]:
+    """The parts still open, in order of date (none first), line and shipment; each with a quantity above 0."""
+    settled, moved, _, _, parts = claim
+    excess = moved - settled
+    if excess <= 0:
+        return parts  # type: ignore[no-any-return]
+    left: list[Part] = []
+    for line, shipment, quantity, date, state in parts:
+        if quantity > excess:
+            left.append((line, shipment, quantity - excess, date, state))
+            excess = 0
+        else:
+            excess -= quantity
+    return left
+
+
+def outstanding(claim: ClaimFacts | None) -> int:
+    """The sum of what remains."""
+    if claim is None:
+        return 0
+    total = sum([part[2] for part in claim[PARTS]])
+    excess = claim[MOVED] - claim[SETTLED]
+    return max(0, total - excess) if excess > 0 else total
+
+
+def transfer(transit: dict[str, list[int | None]], reference: str, quantity: int, left_at: int | None) -> None:
+    """Add one leg of a transfer to what is on its way here; `left_at` (ms) is known from the leaving leg only.
+
+    The arrival date (days since the epoch) is two days after the first leg that left.
+    """
+    known = transit.get(reference)
+    total = quantity + ((known[0] or 0) if known else 0)
+    if not total:
+        transit.pop(reference, None)
+        return
+    date = known[1] if known else None
+    if left_at is not None:
+        arrival = left_at // _DAY + TRANSFER_DAYS
+        date = arrival if date is None else min(date, arrival)
+    transit[reference] = [total, date]
+
+
+def _order(part: list[object]) -> DateKey:
+    line, shipment, _, date, _ = part
+    return (date is not None, date or 0, line, shipment or "")  # type: ignore[return-value]
