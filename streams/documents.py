@@ -1,0 +1,52 @@
+"""The loop shared by the stages whose key is a document: load its row, fold, finish once a step, pack.
+
+No Kafka, no Faust: rows and decoded entries in, an outcome out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import orjson
+
+from tables.outcome import Entry, Outcome, Output, check_order, pack_row, unpack_row
+
+Row = TypeVar("Row")
+Fold = Callable[[Row, Any, list[Output]], None]
+"""Takes one event into the row; may say what concerns that event alone."""
+Finish = Callable[[Row, str, Any, list[Output]], int]
+"""Row, key, last event: says what changed over the whole step and returns the row's due time (ms, 0: none)."""
+
+
+def fold_documents(
+    rows: Mapping[bytes, bytes],
+    entries: Sequence[Entry],
+    empty: Callable[[], Row],
+    fold: Fold[Row],
+    finish: Finish[Row],
+) -> Outcome:
+    """Fold entries of one partition in offset order; outputs by document come once, however many entries it had."""
+    outcome = Outcome()
+    outputs = outcome.outputs
+    held: dict[str, tuple[Row, int, Any]] = {}
+    for offset, key, value in entries:
+        event = value
+        known = held.get(key)
+        if known is not None:
+            row, last, _ = known
+        else:
+            stored = rows.get(key.encode())
+            if stored is None:
+                row, last = empty(), -1
+            else:
+                payload, last, _ = unpack_row(stored)
+                row = orjson.loads(payload)
+        check_order(key, offset, last)
+        fold(row, event, outputs)
+        if known is not None and event["kind"] == "CLOCK":
+            event = known[2]  # outputs name the fact that caused them, not the passing of time beside it
+        held[key] = (row, offset, event)
+    for key, (row, offset, event) in held.items():
+        due = finish(row, key, event, outputs)
+        payload = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+        outcome.rows[key.encode()] = pack_row(payload, offset, due)
+    return outcome

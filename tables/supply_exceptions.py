@@ -1,0 +1,118 @@
+"""What the buyer must know of a purchase order: the conditions its ladder shows today, and when to look again."""
+
+from tables.acknowledgement import UNANSWERED
+from tables.conditions import Found
+from tables.ladder import Ladder, Line
+from tables.supply import OrderFacts, Row
+
+DAY_MS = 86_400_000
+UNLOADING_DAYS = 2
+"""A shipment the carrier calls delivered may take this long past its arrival date to be received in full."""
+
+_ORDER, _LINE, _SHIPMENT_LINE = "PURCHASE_ORDER", "PURCHASE_ORDER_LINE", "SHIPMENT_LINE"
+
+
+def conditions(row: Row, po_number: str, ladder: Ladder) -> Found:
+    """Every condition of the order that holds at the row's clock."""
+    found: Found = {}
+    order = row["order"]
+    if order is None:
+        if row["acks"] or row["header"] or row["shipped"] or row["received"]:
+            found["UNKNOWN_PURCHASE_ORDER", _ORDER, po_number] = f"Purchase order {po_number} is not known here."
+        return found
+    today = row["clock"] // DAY_MS
+    for line in ladder.lines.values():
+        if line.known:
+            _quantities(found, line, po_number, order["status"])
+            if order["status"] == "OPEN" and line.reply is not UNANSWERED:
+                _reply(found, line, po_number)
+        else:
+            _unknown_line(found, po_number, line.line)
+        for _, shipment, quantity, date, state in line.parts:
+            if state != "TENTATIVE" and today - date > order["fence"]:
+                message = f"{quantity} on line {line.line} ({state}) were due more than {order['fence']} days ago."
+                found["SUPPLY_OVERDUE", _LINE, f"{po_number}/{line.line}"] = message
+            if shipment is not None and today - date > UNLOADING_DAYS:
+                _delivered_short(found, row, line, po_number, shipment, quantity)
+    for name in row["acks"].keys() - ladder.lines.keys():
+        _unknown_line(found, po_number, name)
+    for sku in ladder.strays:
+        _unknown_line(found, po_number, sku)
+    return found
+
+
+def next_due(row: Row, ladder: Ladder) -> int:
+    """When a condition can next come true by time alone (ms); 0 when none can."""
+    order: OrderFacts | None = row["order"]
+    if order is None:
+        return 0
+    today, fence = row["clock"] // DAY_MS, order["fence"]
+    soonest = 0
+    for line in ladder.lines.values():
+        for _, shipment, _, date, state in line.parts:
+            if state == "TENTATIVE":
+                continue
+            day = date + fence + 1
+            if day > today and (not soonest or day < soonest):
+                soonest = day
+            day = date + UNLOADING_DAYS + 1
+            if shipment is not None and day > today and (not soonest or day < soonest):
+                soonest = day
+    return soonest * DAY_MS
+
+
+def _quantities(found: Found, line: Line, po_number: str, status: str) -> None:
+    shipped, received, most = line.shipped, line.received, line.ordered + line.ordered * line.over // 100
+    if not shipped and not received and status == "OPEN":
+        return
+    subject = f"{po_number}/{line.line}"
+    ordered = f"of {line.ordered} ordered on line {line.line}"
+    if shipped > most:
+        found["OVER_SHIPMENT", _LINE, subject] = f"{shipped} shipped {ordered}."
+    elif status == "CANCELLED" and line.parts:
+        found["OVER_SHIPMENT", _LINE, subject] = f"{shipped} shipped on line {line.line} of a cancelled order."
+    if received > most:
+        found["OVER_RECEIPT", _LINE, subject] = f"{received} received {ordered}."
+    if received > shipped:
+        message = f"{received} received on line {line.line}, {shipped} announced by ship notices."
+        found["RECEIPT_WITHOUT_NOTICE", _LINE, subject] = message
+    if status == "CLOSED" and received < line.ordered - line.reply.zero - line.ordered * line.under // 100:
+        found["SHORT_RECEIPT", _LINE, subject] = f"Closed with {received} received {ordered}."
+
+
+def _reply(found: Found, line: Line, po_number: str) -> None:
+    subject = f"{po_number}/{line.line}"
+    promised = 0
+    late = 0
+    for amounts in (line.reply.firm, line.reply.tentative):
+        for quantity, date in amounts:
+            promised += quantity
+            if quantity and date is not None and date > line.requested:
+                late = max(late, date - line.requested)
+    if not promised:
+        if line.ordered:
+            found["LINE_REJECTED", _LINE, subject] = f"The supplier will not deliver line {line.line}."
+    elif promised < line.ordered:
+        found["ACK_QUANTITY", _LINE, subject] = (
+            f"{promised} acknowledged of {line.ordered} ordered on line {line.line}."
+        )
+    elif promised > line.ordered:
+        message = f"{promised} acknowledged of {line.ordered} ordered on line {line.line}."
+        found["OVER_ACKNOWLEDGED", _LINE, subject] = message
+    if late:
+        found["ACK_DATE", _LINE, subject] = f"Line {line.line} is acknowledged {late} days later than requested."
+    if line.reply.substitute:
+        message = f"The supplier offers {line.reply.substitute} for {line.sku} on line {line.line}."
+        found["SUBSTITUTION", _LINE, subject] = message
+
+
+def _delivered_short(found: Found, row: Row, line: Line, po_number: str, shipment: str, missing: int) -> None:
+    state = row["shipped"][shipment][0]
+    quantity = sum(voyage.quantity for voyage in line.voyages if voyage.shipment == shipment)
+    if state == "DELIVERED" and missing > quantity * line.under // 100:
+        message = f"Shipment {shipment} was delivered; {missing} of {quantity} on line {line.line} were not received."
+        found["SHORT_RECEIPT", _SHIPMENT_LINE, f"{shipment}/{po_number}/{line.line}"] = message
+
+
+def _unknown_line(found: Found, po_number: str, name: str) -> None:
+    found["UNKNOWN_PO_LINE", _LINE, f"{po_number}/{name}"] = f"Purchase order {po_number} has no line for {name}."
