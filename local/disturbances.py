@@ -110,7 +110,9 @@ class Disturbances:
         if fault == "undecodable":
             raw = rng.choice((b'{"scan": "not Avro"}', b"", b"\x01\x02\x03", rng.randbytes(40) + b"\xff"))
             raw = b"\xff" + raw if raw[:1] == b"\x00" else raw
-            topic = rng.choice((topic, topic, "supplier.acks", "supplier.asns", "carrier.milestones", "erp.sales-orders"))
+            topic = rng.choice(
+                (topic, topic, "supplier.acks", "supplier.asns", "carrier.milestones", "erp.sales-orders")
+            )
         elif fault == "unknown schema":
             raw = UNKNOWN_SCHEMA + rng.randbytes(60)
         elif fault == "null key":

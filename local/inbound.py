@@ -22,7 +22,9 @@ class Inbound:
     def expect(self, order: "OpenOrder") -> None:
         """The supplier ships all it promised, or the first half of it and the rest a day later."""
         sim, rng = self._sim, self._sim.rng
-        leave = max(sim.after(2 * HOUR, 10 * HOUR), min(line.date for line in order.lines) * DAY - rng.randint(8, 40) * HOUR)
+        leave = max(
+            sim.after(2 * HOUR, 10 * HOUR), min(line.date for line in order.lines) * DAY - rng.randint(8, 40) * HOUR
+        )
         if rng.random() < 0.15 and len(order.lines) > 1:
             sim.at(leave, self._ship, order, order.lines[:1])
             sim.at(leave + 20 * HOUR, self._ship, order, order.lines[1:])
@@ -163,7 +165,12 @@ class Inbound:
         sim.at(sim.working(sim.after(4 * HOUR, 9 * HOUR)), self._finish, order)
 
     def _receive(
-        self, order: "OpenOrder", line: "OpenLine", product: Product, quantity: int, reference: tuple[str, str, str | None]
+        self,
+        order: "OpenOrder",
+        line: "OpenLine",
+        product: Product,
+        quantity: int,
+        reference: tuple[str, str, str | None],
     ) -> None:
         """One line at the dock: sometimes short, over, damaged, in two parts, held for inspection."""
         sim, rng = self._sim, self._sim.rng
@@ -181,7 +188,12 @@ class Inbound:
         parts = [good] if good < 8 or rng.random() < 0.8 else [good // 2, good - good // 2]
         for part in parts:
             scan = sim.scan(
-                "RECEIPT", product, order.ship_to, part, reference=reference, disposition="quality_hold" if held else None
+                "RECEIPT",
+                product,
+                order.ship_to,
+                part,
+                reference=reference,
+                disposition="quality_hold" if held else None,
             )
             sim.at(sim.working(sim.after(5 * MINUTE, 2 * HOUR)), self._put_away, product, order.ship_to, part, held)
         if damaged:

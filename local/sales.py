@@ -32,9 +32,9 @@ class Sales:
         """Take in the orders of the last ten minutes."""
         sim = self._sim
         ahead = 2 * HOUR  # orders taken now become scans in the next hours
-        worked = sum(
-            max(0, min(16 * HOUR, sim.now + ahead - (sim.start + day * DAY))) for day in range(sim.days)
-        ) / (16 * HOUR * sim.days)
+        worked = sum(max(0, min(16 * HOUR, sim.now + ahead - (sim.start + day * DAY))) for day in range(sim.days)) / (
+            16 * HOUR * sim.days
+        )
         wanted = sim.events * 1.03 * min(1.0, worked) - sim.emitted - sim.planned
         for _ in range(min(int(wanted / 6) + 1, 4 + sim.events // 300) if wanted > 0 else 0):
             sim.at(sim.after(0, DESK), self._order)
@@ -45,7 +45,9 @@ class Sales:
         number = f"S{self._orders:07d}"
         today = sim.now // DAY
         wanted = {p.sku: p for p in rng.choices(sim.regular, self._weights, k=rng.choice((1, 1, 2, 2, 3, 4)))}
-        stocked = [p for p in wanted.values() if any(sim.free(p.sku, at) > 0 for at in p.locations) or rng.random() < 0.1]
+        stocked = [
+            p for p in wanted.values() if any(sim.free(p.sku, at) > 0 for at in p.locations) or rng.random() < 0.1
+        ]
         lines = [self._line(str(n), product, today) for n, product in enumerate(stocked, 1)]
         if not lines:
             return  # the shop showed it sold out
@@ -70,7 +72,9 @@ class Sales:
 
     def _line(self, number: str, product: Product, today: int) -> SalesOrderLine:
         sim, rng = self._sim, self._sim.rng
-        location = max(rng.sample(product.locations, min(2, len(product.locations))), key=lambda at: sim.free(product.sku, at))
+        location = max(
+            rng.sample(product.locations, min(2, len(product.locations))), key=lambda at: sim.free(product.sku, at)
+        )
         quantity, uom, factor = rng.choice((1, 1, 1, 2, 2, 3, 4, 6)), "EA", 1
         if rng.random() < 0.02:
             quantity, uom, factor = 1, "CA", product.case
@@ -79,7 +83,9 @@ class Sales:
         sim.reserved[product.sku, location] += allocated * factor
         return {
             "line": number,
-            "item": {"scheme": "SKU", "code": product.sku} if rng.random() < 0.7 else {"scheme": "GTIN", "code": product.gtin},
+            "item": {"scheme": "SKU", "code": product.sku}
+            if rng.random() < 0.7
+            else {"scheme": "GTIN", "code": product.gtin},
             "location": location if allocated or rng.random() < 0.9 else None,
             "quantity": quantity,
             "uom": uom,
@@ -161,7 +167,9 @@ class Sales:
         sim.at(packed, lambda: sim.scan("PACK", product, location, quantity, reference=reference))
         sim.at(packed + rng.randint(10 * MINUTE, 2 * HOUR), self._ship, order, line, quantity, reference)
 
-    def _ship(self, order: dict[str, Any], line: dict[str, Any], quantity: int, reference: tuple[str, str, str | None]) -> None:
+    def _ship(
+        self, order: dict[str, Any], line: dict[str, Any], quantity: int, reference: tuple[str, str, str | None]
+    ) -> None:
         sim, rng = self._sim, self._sim.rng
         product, location = self._product(line), line["location"]
         parts = [quantity] if quantity == 1 or rng.random() < 0.95 else [quantity - 1, 1]
@@ -171,7 +179,9 @@ class Sales:
             scan = sim.scan("SHIP", product, location, part, reference=reference)
             if rng.random() < 0.005:
                 later = sim.after(5 * MINUTE, HOUR)
-                sim.at(later, lambda scan=scan: sim.scan("SHIP", product, location, -1, reference=reference, corrects=scan))
+                sim.at(
+                    later, lambda scan=scan: sim.scan("SHIP", product, location, -1, reference=reference, corrects=scan)
+                )
         self._let_go(line, quantity)
         if quantity < self._base(line):
             sim.at(sim.after(MINUTE, 30 * MINUTE), self._close, order, line, self._base(line) - quantity)

@@ -42,7 +42,7 @@ class Simulation:
         self.reserved: dict[tuple[str, str], int] = defaultdict(int)
         self.incoming: dict[tuple[str, str], int] = defaultdict(int)
         self._moves: dict[tuple[str, str], deque[int]] = defaultdict(lambda: deque(maxlen=20))
-        self._agenda: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._agenda: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
         self._outbox: list[tuple[int, int, Sent]] = []
         self._sequence = 0
         late = max(1, len(network.products) // 60)
@@ -74,7 +74,7 @@ class Simulation:
         while self._outbox and self._outbox[0][0] < horizon:
             yield heapq.heappop(self._outbox)[2]
 
-    def at(self, time: int, action: Callable[..., None], *arguments: Any) -> None:
+    def at(self, time: int, action: Callable[..., object], *arguments: Any) -> None:
         """Put an action on the agenda; what lies beyond the end never happens."""
         if time <= self.end:
             self._sequence += 1
@@ -109,7 +109,9 @@ class Simulation:
 
     def document(self, topic: str, key: str, record: Mapping[str, Any], label: str, *, punctual: bool = False) -> None:
         """Send a business document; punctual ones may not be overtaken by the next with the same key."""
-        self.disturbances.out("edi" if topic.startswith(("supplier", "carrier")) else "erp", topic, key, record, label, punctual)
+        self.disturbances.out(
+            "edi" if topic.startswith(("supplier", "carrier")) else "erp", topic, key, record, label, punctual
+        )
 
     def heartbeat(self, location: str) -> None:
         beat: FeedHeartbeat = {"source": f"WMS-{location}", "location": location, "sent_at": self.now}
@@ -176,7 +178,12 @@ class Simulation:
         return len(moves) == moves.maxlen and moves[0] > self.now - DAY
 
     def _book(
-        self, scan_type: str, position: tuple[str, str], quantity: int, disposition: str | None, to_disposition: str | None
+        self,
+        scan_type: str,
+        position: tuple[str, str],
+        quantity: int,
+        disposition: str | None,
+        to_disposition: str | None,
     ) -> None:
         if scan_type in {"PICK", "PACK"} or (scan_type == "PUTAWAY" and to_disposition is None):
             return

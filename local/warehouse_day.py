@@ -69,7 +69,9 @@ class WarehouseDay:
         product, location = self._anywhere()
         if sim.busy(product.sku, location):
             return
-        disposition = "damaged" if sim.stock[product.sku, location]["damaged"] > 0 and sim.rng.random() < 0.3 else "available"
+        disposition = (
+            "damaged" if sim.stock[product.sku, location]["damaged"] > 0 and sim.rng.random() < 0.3 else "available"
+        )
         book = sim.stock[product.sku, location][disposition]
         found = max(0, book + sim.rng.choice((0, 0, 0, 0, -1, 1, -2, 3)))
         name = None if disposition == "available" else disposition
