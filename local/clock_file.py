@@ -7,6 +7,7 @@ import os
 import struct
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 _TIME = struct.Struct(">q")
 
@@ -29,7 +30,7 @@ class ClockFile:
     def close(self) -> None:
         os.close(self._file)
 
-    def __enter__(self) -> "ClockFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,7 +8,7 @@ import marshal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class Acknowledged(NamedTuple):
@@ -53,7 +53,7 @@ class JournalWriter:
         self.flush()
         self._file.close()
 
-    def __enter__(self) -> "JournalWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -109,7 +109,7 @@ def _product(rng: random.Random, number: int, segment: str, suppliers: tuple[str
         "shelf_life_days": None,
         "active": True,
     }
-    weight = dict((name, weight) for name, _, weight in SEGMENTS)[segment] * rng.uniform(0.6, 1.4)
+    weight = {name: weight for name, _, weight in SEGMENTS}[segment] * rng.uniform(0.6, 1.4)
     return Product(sku, gtin, vendor_part, supplier, segment, weight, case, pallet, locations, item)
 
 

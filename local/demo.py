@@ -1,0 +1,350 @@
+"""The demo: a network's business days on a local stack, a worker killed half-way, and the proof that nothing is off.
+
+`run_demo` reads as its story. What is shown while it runs is in `live.py`, what is told at the end in `summary.py`.
+"""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from rich.console import Console
+from schemas.registry import register_all
+from schemas.topics_admin import apply
+
+from local.clock_file import ClockFile
+from local.errors import StackError
+from local.evidence import Evidence, gather
+from local.journal import JournalWriter
+from local.live import State, View, view_for
+from local.network import build_network
+from local.observer import Observer, Tail
+from local.producers import DeliveryError, Producers
+from local.production import Plan
+from local.sent import Sent
+from local.simulator import Simulation
+from local.stack import LocalStack
+from local.summary import Summary, render, summarise
+from local.wire import Wire
+from local.worker_process import WorkerError, WorkerProcess, await_ready
+
+APP = "stockstream"
+PARTITIONS = 4
+SESSION_TIMEOUT_MS = 6_000
+DOWN_S = 2.0  # how long the killed worker stays away
+SETTLED_S = 4.0  # nothing new for this long, several sweeps, is the end
+STALLED_S = 120.0  # the wait gives up when nothing has moved for this long
+TOLD = ("availability.deltas", "exceptions", "feeds.status")
+
+
+class DemoError(RuntimeError):
+    """The demo could not be played to its end; the message says what it waited for."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One demo on its way: where its files are, and what happened when (wall clock, ms)."""
+
+    directory: Path
+    plan: Plan
+    simulation: Simulation
+    channels: Path
+    state: State
+    view: View
+    killed_ms: int = 0
+    killed_partitions: list[int] = field(default_factory=list)
+    began_ms: int = 0
+    produced_ms: int = 0
+    settled_ms: int = 0
+    production_s: float = 0.0
+    restarts: int = 0
+
+    @property
+    def journals(self) -> tuple[Path, Path]:
+        return self.directory / "reference.journal", Path(self.plan.journal)
+
+
+def run_demo(
+    *,
+    events: int = 200_000,
+    seed: int = 7,
+    workers: int = 2,
+    days: int = 5,
+    keep: bool = False,
+    as_json: bool = False,
+    duration: float = 60.0,
+    skus: int = 500,
+    channels: Path = Path("channels.yaml"),
+    directory: Path | None = None,
+) -> int:
+    """Play the demo; returns the process's exit code: 0 exact, 1 not exact or not finished, 130 broken off."""
+    console = Console(stderr=as_json)
+    directory = directory or Path(".stockstream") / time.strftime("demo-%Y%m%d-%H%M%S")
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with view_for(console) as view, ExitStack() as open_things:
+            summary, endpoints = _play(
+                _plan(directory.resolve(), events, seed, days, duration, skus, channels.resolve(), view),
+                workers,
+                open_things,
+            )
+            if keep:
+                view.say(_keep(summary, endpoints, console, as_json))
+                threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("stopped", highlight=False)
+        return 130 if not keep else 0
+    except (StackError, DemoError, WorkerError, DeliveryError, TimeoutError) as error:
+        console.print(f"[red]error:[/red] {error}\nLogs are in {directory}", highlight=False)
+        return 1
+    _tell(summary, console, as_json)
+    return 0 if summary.exact else 1
+
+
+def _tell(summary: Summary, console: Console, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(orjson.dumps(summary.facts, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        console.print(render(summary))
+
+
+def _keep(summary: Summary, endpoints: dict[str, str], console: Console, as_json: bool) -> str:
+    _tell(summary, console, as_json)
+    return "\n".join(["Left running; Ctrl-C stops it.", *(f"  {name:<10} {url}" for name, url in endpoints.items())])
+
+
+def _plan(
+    directory: Path, events: int, seed: int, days: int, duration: float, skus: int, channels: Path, view: View
+) -> Run:
+    network = build_network(seed, skus)
+    plan = Plan(
+        seed, skus, events, days, duration, str(directory / "business.clock"), str(directory / "production.journal")
+    )
+    plan.save(directory / "plan.json")
+    return Run(directory, plan, Simulation(network, events, days), channels, State(total=events), view)
+
+
+def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict[str, str]]:
+    """The story, from the start of the stack to the proof."""
+    production = open_things.enter_context(Production(run))
+    run.view.say("starting Kafka, the schema registry and Redis")
+    stack = open_things.enter_context(LocalStack(run.directory / "stack", redis=False))
+    register_all(stack.registry_url)
+    apply(stack.bootstrap, partitions=PARTITIONS)
+    open_things.enter_context(ClockFile(Path(run.plan.clock), run.simulation.start))
+    _publish_reference_data(run, stack.bootstrap, stack.registry_url)
+    run.view.say(f"starting {workers} workers")
+    crew = open_things.enter_context(_crew(run, stack, workers))
+    await_ready(crew, within_s=120)
+    observer = Observer(stack.bootstrap, APP)
+    open_things.callback(observer.close)
+    wire = Wire(stack.registry_url)
+    watch = Watch(run, crew, observer, Tail(stack.bootstrap, TOLD), wire)
+    open_things.callback(watch.tail.close)
+    _produce(run, production, watch, {"bootstrap": stack.bootstrap, "registry": stack.registry_url})
+    _settle(run, watch)
+    run.restarts = sum(worker.restarts for worker in crew)
+    run.state.phase = "proving"
+    run.view.show(run.state)
+    evidence: Evidence = gather(observer, wire, run.channels)
+    summary = summarise(run, evidence)
+    endpoints = {"kafka": stack.bootstrap, "registry": stack.registry_url}
+    return summary, {**endpoints, **{worker.name: worker.url for worker in crew}, "files": str(run.directory)}
+
+
+def _publish_reference_data(run: Run, bootstrap: str, registry: str) -> None:
+    """Items, locations and partners, but for the items master data has forgotten."""
+    network, start = run.simulation.network, run.simulation.start
+    with JournalWriter(run.journals[0]) as journal, Producers(bootstrap, Wire(registry), journal) as producers:
+        for product in network.products:
+            if product.sku not in run.simulation.unpublished:
+                producers.send(Sent(start, "erp", "erp.items", product.sku, product.item, None, "ITEM", ""))
+        for location in network.locations:
+            producers.send(Sent(start, "erp", "erp.locations", location["location"], location, None, "LOCATION", ""))
+        for profile in network.profiles:
+            producers.send(Sent(start, "erp", "partners.profiles", profile["partner"], profile, None, "PARTNER", ""))
+
+
+@contextmanager
+def _crew(run: Run, stack: LocalStack, workers: int) -> Iterator[list[WorkerProcess]]:
+    settings = {
+        "STOCKSTREAM_BOOTSTRAP": stack.bootstrap,
+        "STOCKSTREAM_REGISTRY": stack.registry_url,
+        "STOCKSTREAM_REDIS": "",
+        "STOCKSTREAM_APP": APP,
+        "STOCKSTREAM_PARTITIONS": str(PARTITIONS),
+        "STOCKSTREAM_CHANNELS": str(run.channels),
+        "STOCKSTREAM_CLOCK": f"file:{run.plan.clock}",
+        "STOCKSTREAM_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+    }
+    crew = [WorkerProcess(f"worker-{n}", settings, run.directory) for n in range(1, workers + 1)]
+    try:
+        for worker in crew:
+            worker.start()
+        yield crew
+    finally:
+        stopping = [threading.Thread(target=worker.stop) for worker in crew]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+
+
+class Production:
+    """The production process, from here: what it says arrives in a queue."""
+
+    def __init__(self, run: Run) -> None:
+        self._log = (run.directory / "production.log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "local.production", str(run.directory / "plan.json")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._directory = run.directory
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.put(json.loads(line))
+
+    def start(self, endpoints: dict[str, str]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(endpoints).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def said(self) -> Iterator[dict[str, Any]]:
+        """What it has said since; raises DemoError if it has gone without being done."""
+        code = self._process.poll()
+        with suppress(queue.Empty):
+            while True:
+                yield self._said.get_nowait()
+        if code:
+            raise DemoError(f"production ended with status {code}; see {self._directory / 'production.log'}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+class Watch:
+    """Keeps the state on view up to date, and the workers running."""
+
+    def __init__(self, run: Run, crew: list[WorkerProcess], observer: Observer, tail: Tail, wire: Wire) -> None:
+        self.run, self.crew, self.observer, self.tail = run, crew, observer, tail
+        self._wire = wire
+        self._looked = 0.0
+        self.moved = time.monotonic()
+        self.down: WorkerProcess | None = None
+
+    def look(self) -> None:
+        """One round: new records, lag, workers; then show it."""
+        state = self.run.state
+        for topic, record in self.tail.new():
+            if topic == "availability.deltas":
+                state.deltas += 1
+                if state.deltas % 50 == 0:
+                    state.latest.append(self._wire.decode(record.value))
+            elif topic == "exceptions":
+                state.owners[self._wire.decode(record.value)["owner"]] += 1
+            else:
+                state.feeds[record.key] = self._wire.decode(record.value)["status"]
+        if time.monotonic() - self._looked > 1:
+            self._looked = time.monotonic()
+            lag = self.observer.lag()
+            if lag != state.lag:
+                self.moved = time.monotonic()
+            state.lag = lag
+            for worker in self.crew:
+                if worker is not self.down:
+                    worker.look_after()
+                state.workers[worker.name] = "killed" if worker is self.down else worker.state()[1]
+        self.run.view.show(state)
+
+
+def _produce(run: Run, production: Production, watch: Watch, endpoints: dict[str, str]) -> None:
+    """Let the days go by; half-way, kill a worker and start it again."""
+    state, view = run.state, run.view
+    view.say(f"producing about {run.plan.events:,} events over {run.plan.duration_s:.0f} s")
+    state.phase = "producing"
+    run.began_ms = time.time_ns() // 1_000_000
+    production.start(endpoints)
+    victim, back_at = watch.crew[-1], 0.0
+    last = (time.monotonic(), 0)
+    done = False
+    while not done:
+        for said in production.said():
+            state.sent = said.get("sent", said.get("done", state.sent))
+            state.business_ms = said.get("business", state.business_ms)
+            if "done" in said:
+                done = True
+                state.total = said["done"]
+                run.production_s = said["seconds"]
+                run.produced_ms = time.time_ns() // 1_000_000
+        now = time.monotonic()
+        if now - last[0] >= 1:
+            state.rate = (state.sent - last[1]) / (now - last[0])
+            last = (now, state.sent)
+        if not run.killed_ms and state.sent >= run.plan.events // 2:
+            run.killed_partitions = victim.state()[2]
+            run.killed_ms = time.time_ns() // 1_000_000
+            watch.down = victim
+            victim.kill()
+            back_at = now + DOWN_S
+            view.say(f"{victim.name} killed (SIGKILL), it had partitions {run.killed_partitions}")
+        elif watch.down is not None and now >= back_at:
+            watch.down = None
+            victim.start()
+            view.say(f"{victim.name} started again")
+        watch.look()
+        time.sleep(0.05)
+
+
+def _settle(run: Run, watch: Watch) -> None:
+    """Wait until every input is consumed and several sweeps have found nothing more to say."""
+    run.state.phase = "settling"
+    run.state.rate = 0.0
+    quiet_since = 0.0
+    ends: dict[tuple[str, int], int] = {}
+    watch.moved = time.monotonic()
+    while not quiet_since or time.monotonic() - quiet_since < SETTLED_S:
+        if watch.down is not None:
+            watch.down.start()
+            watch.down = None
+        watch.look()
+        now_ends = watch.observer.ends()
+        waiting = watch.observer.waiting()
+        if waiting or now_ends != ends:
+            quiet_since, ends = 0.0, now_ends
+            if now_ends != ends:
+                watch.moved = time.monotonic()
+        elif not quiet_since:
+            quiet_since = time.monotonic()
+            run.settled_ms = time.time_ns() // 1_000_000
+        if time.monotonic() - watch.moved > STALLED_S:
+            raise DemoError(
+                f"waited {STALLED_S:.0f} s without progress for {', '.join(waiting[:5]) or 'the topics to come to rest'}; "
+                f"workers: {', '.join(f'{name} {told}' for name, told in run.state.workers.items())}"
+            )
+        time.sleep(0.2)

@@ -1,0 +1,52 @@
+"""What a run of the demo left behind in the product's topics, read back for the proof."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.observer import Observer, Published
+from local.wire import Wire
+
+Keyed = list[tuple[str, dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class Evidence:
+    snapshots: dict[str, dict[str, Any]]  # the last of each position
+    snapshot_count: int
+    deltas: list[tuple[Published, dict[str, Any]]]  # each partition in order
+    offers: dict[str, Keyed]  # by channel
+    rules: dict[str, Any]  # the channels as declared
+    exceptions: list[dict[str, Any]]
+    resolutions: list[dict[str, Any]]
+    dead_letters: list[dict[str, Any]]
+    feeds: dict[str, dict[str, Any]]
+    ledger_entries: int
+
+
+def gather(observer: Observer, wire: Wire, channels: Path) -> Evidence:
+    """Read every output topic to its end."""
+    rules = yaml.safe_load(channels.read_text())["channels"]
+    last: dict[str, Published] = {}
+    count = 0
+    for record in observer.read("availability.snapshots"):
+        last[record.key] = record
+        count += 1
+
+    def values(topic: str) -> Keyed:
+        return [(record.key, wire.decode(record.value)) for record in observer.read(topic) if record.value]
+
+    return Evidence(
+        snapshots={key: wire.decode(record.value) for key, record in last.items()},
+        snapshot_count=count,
+        deltas=[(record, wire.decode(record.value)) for record in observer.read("availability.deltas")],
+        offers={channel: values(f"channel.{channel}.availability") for channel in rules},
+        rules=rules,
+        exceptions=[value for _, value in values("exceptions")],
+        resolutions=[value for _, value in values("exceptions.resolutions")],
+        dead_letters=[value for _, value in values("dead-letters")],
+        feeds=dict(values("feeds.status")),
+        ledger_entries=sum(1 for _ in observer.read("inventory.ledger")),
+    )
