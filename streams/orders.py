@@ -12,6 +12,11 @@ from tables.outcome import Entry, Outcome, Output
 
 TOPIC = "order.events"
 
+_IDLE = frozenset({"PACKED", "CLOCK"})
+"""Events from which nothing follows for an order that is known."""
+_ON_HAND = _IDLE | {"PICKED"}
+"""Events that leave what the order holds as it was: picked stock is still in the building."""
+
 
 def step(rows: Mapping[bytes, bytes], entries: Sequence[Entry]) -> Outcome:
     """Fold order events; each sales order touched says once what it holds now, where that changed."""
@@ -36,10 +41,14 @@ def clock(key: str, now: int) -> Output:
 
 
 def _finish(row: order.Row, key: str, event: OrderEvent, outputs: list[Output]) -> int:
+    changed = row.pop("changed")
+    if row["order"] is not None and changed <= _IDLE:
+        return 0
     shipped = spread(row["order"], row["shipped"])
-    held = claims(row, shipped)
-    claim_changes("ALLOCATE", f"SALES_ORDER:{key}", row["told"], held, event, outputs)
-    row["told"] = held
+    if not changed <= _ON_HAND:
+        held = claims(row, shipped)
+        claim_changes("ALLOCATE", f"SALES_ORDER:{key}", row["told"], held, event, outputs)
+        row["told"] = held
     channel = row["order"]["channel"] if row["order"] else None
     row["open"] = settle(row["open"], conditions(row, key, shipped), event, channel, outputs)
     return 0

@@ -41,6 +41,10 @@ def answer(schedules: Sequence[Schedule], ordered: int, *, backorder_in_ack: boo
     line whatever quantity it names. An unknown code promises nothing: it is tentative.
     """
     alone = len(schedules) == 1
+    if alone and schedules[0][0] in FIRM:  # by far the most
+        status, quantity, date, offered = schedules[0]
+        amount = ordered if quantity is None else quantity
+        return Answer([(amount, date)], [], 0, offered if status == "IS" else None)
     amounts = [_amount(schedule, ordered, alone=alone, backorder_in_ack=backorder_in_ack) for schedule in schedules]
     rest = max(0, ordered - sum(amount for amount in amounts if amount is not None))
     firm: Amounts = []

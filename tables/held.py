@@ -24,14 +24,15 @@ def spread(order: OrderFacts | None, sums: Mapping[str, int]) -> Scanned:
     by_line: dict[str, int] = {line[0]: 0 for line in lines}
     strays: dict[str, int] = {}
     loose: list[tuple[str, str, int]] = []
-    for place, quantity in sorted(sums.items()) if len(sums) > 1 else sums.items():
+    for place, quantity in sums.items():
         sku, location, name = place.split("|", 2)
-        if not name:
-            loose.append((sku, location, quantity))
-        elif name in by_line:
+        if name in by_line:
             by_line[name] += quantity
-        else:
+        elif name:
             strays[name] = strays.get(name, 0) + quantity
+        else:
+            loose.append((sku, location, quantity))
+    loose.sort()
     for sku, location, quantity in loose:
         takers = [line for line in lines if line[1] == sku and line[2] in (None, location)]
         if not takers:

@@ -5,46 +5,49 @@ and their order of arrival are `tables/supply.py`'s.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from tables.acknowledgement import UNANSWERED, Answer, answer, header_answer
+from tables.acknowledgement import UNANSWERED, Amounts, Answer, answer, header_answer
 from tables.ledger_entry import Part, Told
 
 DEFAULT_FENCE_DAYS, DEFAULT_OFFSET_DAYS = 7, 1  # until the purchase order brings the supplier's
 
 
-class Voyage(NamedTuple):
-    """One shipment as far as one line is concerned."""
-
-    date: int
-    shipment: str
-    state: str
-    location: str
-    sku: str
-    quantity: int
-    received: int
+Voyage = tuple[str, str, str, int, int, int]
+"""One shipment as far as one line is concerned: shipment, location, sku, arrival date, quantity, received."""
 
 
-@dataclass(slots=True)
 class Line:
-    """One line with everything said about it. Without an order line, `known` is false and only voyages are expected."""
+    """One line with everything said about it. Without an order line, `known` is false and only voyages are expected.
 
-    line: str
-    sku: str
-    known: bool = False
-    ordered: int = 0
-    requested: int = 0
-    over: int = 0
-    under: int = 0
-    reply: Answer = UNANSWERED
-    voyages: list[Voyage] = field(default_factory=list)
-    direct: int = 0
-    """Received against the purchase order itself, not against a shipment."""
-    shipped: int = 0
-    """Shipped; of an over-received shipment, what came."""
-    by_shipment: int = 0
-    parts: list[Part] = field(default_factory=list)
+    `direct` is received against the order itself, `by_shipment` against shipments; `shipped` counts of an
+    over-received shipment what came; tolerances are percent of `ordered`.
+    """
+
+    __slots__ = (
+        "by_shipment", "direct", "known", "line", "ordered", "over", "parts", "reply", "requested", "shipped", "sku",
+        "under", "voyages",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        line: str,
+        sku: str,
+        ordered: int = 0,
+        requested: int = 0,
+        over: int = 0,
+        under: int = 0,
+        reply: Answer | None = None,
+    ) -> None:
+        self.line, self.sku = line, sku
+        self.known = reply is not None
+        self.reply = reply or UNANSWERED
+        self.ordered, self.requested = ordered, requested
+        self.over, self.under = over, under
+        self.voyages: list[Voyage] = []
+        self.direct = self.shipped = self.by_shipment = 0
+        self.parts: list[Part] = []
 
     @property
     def received(self) -> int:
@@ -61,6 +64,7 @@ class Ladder:
     strays: dict[str, int]
     """Received without a line, by SKU, where no line has that SKU."""
     claims: Told
+    """Parts stand in line order, furthest rung first."""
 
 
 def derive(row: Mapping[str, Any]) -> Ladder:
@@ -73,14 +77,11 @@ def derive(row: Mapping[str, Any]) -> Ladder:
     status, ship_to = (order["status"], order["ship_to"]) if order else ("UNKNOWN", "")
     fence, offset = (order["fence"], order["offset"]) if order else (DEFAULT_FENCE_DAYS, DEFAULT_OFFSET_DAYS)
     claims: Told = {}
-    for line in lines.values():
-        for key, part in _climb(line, status, ship_to):
-            line.parts.append(part)
-            claim = claims.get(key)
-            if claim is None:
-                claims[key] = [0, fence, offset, [part]]
-            else:
-                claim[3].append(part)
+    if status != "CLOSED":
+        for line in lines.values():
+            _sail(line, fence, offset, claims)
+            if line.known and status == "OPEN":
+                _await(line, ship_to, fence, offset, claims)
     for key, quantity in settled.items():
         if quantity > 0:
             claims.setdefault(key, [0, fence, offset, []])[0] = quantity
@@ -102,20 +103,22 @@ def _ordered_lines(row: Mapping[str, Any], order: Mapping[str, Any] | None) -> d
                 reply = reply._replace(substitute=None)
         else:
             reply = UNANSWERED
-        lines[name] = Line(name, sku, True, ordered, requested, over, under, reply)
+        lines[name] = Line(name, sku, ordered, requested, over, under, reply)
     return lines
 
 
 def _ship(lines: dict[str, Line], shipped: Mapping[str, Any], settled: dict[str, int]) -> None:
     """Hand every line its voyages, earliest arrival first."""
-    voyages = sorted((date, shipment, state, location, at) for shipment, (state, location, date, at) in shipped.items())
-    for date, shipment, state, location, shipped_lines in voyages:
+    voyages = shipped.items()
+    if len(shipped) > 1:
+        voyages = sorted(voyages, key=lambda voyage: (voyage[1][2], voyage[0]))  # type: ignore[assignment]
+    for shipment, (_, location, date, shipped_lines) in voyages:
         for name, sku, quantity, received in shipped_lines:
             line = lines.get(name)
             if line is None:
                 line = lines[name] = Line(name, sku)
-            line.voyages.append(Voyage(date, shipment, state, location, sku, quantity, received))
-            line.shipped += max(quantity, received)
+            line.voyages.append((shipment, location, sku, date, quantity, received))
+            line.shipped += max(received, quantity)
             if received:
                 line.by_shipment += received
                 key = f"{sku}|{location}"
@@ -125,7 +128,7 @@ def _ship(lines: dict[str, Line], shipped: Mapping[str, Any], settled: dict[str,
 def _receive(lines: dict[str, Line], received: Mapping[str, int], settled: dict[str, int]) -> dict[str, int]:
     """Hand every line its receipts; one that names no line goes to the lines of its SKU. Returns what found none."""
     loose: dict[str, int] = {}
-    for place, quantity in sorted(received.items()):
+    for place, quantity in sorted(received.items()) if len(received) > 1 else received.items():
         sku, location, name = place.split("|", 2)
         key = f"{sku}|{location}"
         settled[key] = settled.get(key, 0) + quantity
@@ -138,7 +141,7 @@ def _receive(lines: dict[str, Line], received: Mapping[str, int], settled: dict[
         line.direct += quantity
     strays = {sku: quantity for sku, quantity in loose.items() if not _spread(lines.values(), sku, quantity)}
     for line in lines.values():
-        line.direct = max(0, line.direct)  # a correction may come before the receipt it corrects
+        line.direct = max(line.direct, 0)  # a correction may come before the receipt it corrects
     return strays
 
 
@@ -146,7 +149,7 @@ def _spread(lines: Iterable[Line], sku: str, quantity: int) -> bool:
     """Fill the lines of a SKU in order up to what they ordered, the surplus to the last; False when none has it."""
     takers = [line for line in lines if line.known and sku in (line.sku, line.expected_sku)]
     if not takers:
-        takers = [line for line in lines if any(voyage.sku == sku for voyage in line.voyages)]
+        takers = [line for line in lines if any(voyage[2] == sku for voyage in line.voyages)]
     if not takers:
         return False
     for line in takers[:-1]:
@@ -158,41 +161,47 @@ def _spread(lines: Iterable[Line], sku: str, quantity: int) -> bool:
     return True
 
 
-def _climb(line: Line, status: str, ship_to: str) -> Iterable[tuple[str, Part]]:
-    """What is still to come of a line, furthest rung first, with its `sku|location`."""
-    if status == "CLOSED":
-        return
+def _sail(line: Line, fence: int, offset: int, claims: Told) -> None:
+    """Expect what is still in each shipment, after the receipts that named only the order."""
     landed = line.direct
-    for voyage in line.voyages:
-        left = voyage.quantity - voyage.received
+    for shipment, location, sku, date, quantity, received in line.voyages:
+        left = quantity - received
         if left > 0 and landed:
             taken = min(left, landed)
             left -= taken
             landed -= taken
         if left > 0:
-            yield (
-                f"{voyage.sku}|{voyage.location}",
-                [line.line, voyage.shipment, left, voyage.date, "IN_TRANSIT"],
-            )
-    if not line.known or status == "CANCELLED":
-        return
-    key = f"{line.expected_sku}|{ship_to}"
-    reached = further = max(line.shipped, line.direct + line.by_shipment)
+            _expect(line, f"{sku}|{location}", [line.line, shipment, left, date, "IN_TRANSIT"], fence, offset, claims)
+
+
+def _await(line: Line, ship_to: str, fence: int, offset: int, claims: Told) -> None:
+    """Expect what the supplier still has: acknowledged, tentative, and the rest as ordered."""
+    reply, received = line.reply, line.direct + line.by_shipment
+    gone = further = max(received, line.shipped)
+    key = f"{reply.substitute or line.sku}|{ship_to}"
     promised = 0
-    for state, amounts in (("ACKNOWLEDGED", line.reply.firm), ("TENTATIVE", line.reply.tentative)):
-        for quantity, date in _by_date(amounts, line.requested):
+    for state, amounts in (("ACKNOWLEDGED", reply.firm), ("TENTATIVE", reply.tentative)):
+        for quantity, date in amounts if len(amounts) < 2 else _by_date(amounts, line.requested):
             promised += quantity
             left = quantity - further
-            further = max(0, -left)
+            further = 0 if left > 0 else -left
             if left > 0:
-                yield key, [line.line, None, left, date, state]
-    left = line.ordered - line.reply.zero - max(promised, reached)
+                part = [line.line, None, left, line.requested if date is None else date, state]
+                _expect(line, key, part, fence, offset, claims)
+    left = line.ordered - reply.zero - (max(gone, promised))
     if left > 0:
-        yield key, [line.line, None, left, line.requested, "ORDERED"]
+        _expect(line, key, [line.line, None, left, line.requested, "ORDERED"], fence, offset, claims)
 
 
-def _by_date(amounts: list[tuple[int, int | None]], requested: int) -> list[tuple[int, int]]:
-    dated = [(quantity, requested if date is None else date) for quantity, date in amounts]
-    if len(dated) > 1:
-        dated.sort(key=lambda amount: amount[1])
-    return dated
+def _expect(line: Line, key: str, part: Part, fence: int, offset: int, claims: Told) -> None:
+    line.parts.append(part)
+    claim = claims.get(key)
+    if claim is None:
+        claims[key] = [0, fence, offset, [part]]
+    else:
+        claim[3].append(part)
+
+
+def _by_date(amounts: Amounts, requested: int) -> Amounts:
+    """A schedule without a date stands at the requested one."""
+    return sorted(amounts, key=lambda amount: requested if amount[1] is None else amount[1])

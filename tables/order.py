@@ -4,7 +4,7 @@ What the order still holds follows in `tables/held.py`; the row does not depend 
 """
 
 import hashlib
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import orjson
 
@@ -32,6 +32,8 @@ class Row(TypedDict):
     shipped: dict[str, int]
     open: Open
     told: Told
+    changed: NotRequired[set[str]]
+    """The kinds of event folded since the row was finished: scans are many and most change little. Never stored."""
 
 
 _SCANNED: dict[str, Literal["picked", "packed", "shipped"]] = {
@@ -47,7 +49,9 @@ def empty() -> Row:
 
 def fold(row: Row, event: OrderEvent, outputs: list[Output]) -> None:
     """Take one fact into the row. Outputs: only conflicts between documents."""
-    step = _SCANNED.get(event["kind"])
+    kind = event["kind"]
+    row.setdefault("changed", set()).add(kind)
+    step = _SCANNED.get(kind)
     if step is not None:
         scan = cast("OrderScan", event["scan"])
         sums = row[step]
@@ -57,7 +61,7 @@ def fold(row: Row, event: OrderEvent, outputs: list[Output]) -> None:
             sums[place] = total
         else:
             sums.pop(place, None)
-    elif event["kind"] == "ORDERED":
+    elif kind == "ORDERED":
         _order(row, cast("OrderDocument", event["order"]), event, outputs)
 
 

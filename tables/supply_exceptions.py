@@ -108,7 +108,7 @@ def _reply(found: Found, line: Line, po_number: str) -> None:
 
 def _delivered_short(found: Found, row: Row, line: Line, po_number: str, shipment: str, missing: int) -> None:
     state = row["shipped"][shipment][0]
-    quantity = sum(voyage.quantity for voyage in line.voyages if voyage.shipment == shipment)
+    quantity = sum(voyage[4] for voyage in line.voyages if voyage[0] == shipment)
     if state == "DELIVERED" and missing > quantity * line.under // 100:
         message = f"Shipment {shipment} was delivered; {missing} of {quantity} on line {line.line} were not received."
         found["SHORT_RECEIPT", _SHIPMENT_LINE, f"{shipment}/{po_number}/{line.line}"] = message
