@@ -104,7 +104,7 @@ class Disturbances:
         fault = rng.choice((*FAULTS, *RAW_FAULTS))
         scan: dict[str, Any] = {**good, "event_id": sim.uuid(), "item": dict(good["item"])}
         if scan["item"]["code"] not in sim.known_codes:
-            scan["item"] = {"scheme": "SKU", "code": sim.regular[0].sku}  # one fault at a time
+            scan["item"] = {"scheme": "SKU", "code": sim.published[0].sku}  # one fault at a time
         key: str | None = scan["item"]["code"]
         raw: bytes | None = None
         if fault == "undecodable":

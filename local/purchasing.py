@@ -50,7 +50,7 @@ class Purchasing:
         self._orders = 0
         self._inbound = Inbound(sim, self)
         self._by_supplier: dict[str, list[Product]] = {}
-        for product in sim.regular:
+        for product in sim.network.products:
             self._by_supplier.setdefault(product.supplier, []).append(product)
 
     def plan(self) -> None:
@@ -241,7 +241,7 @@ class Purchasing:
 
     def _orphan(self, number: int) -> None:
         """An acknowledgement of an order this system never saw."""
-        product: Any = self._sim.rng.choice(self._sim.regular)
+        product: Any = self._sim.rng.choice(self._sim.network.products)
         stray = OpenOrder(f"PX{number:06d}", product.supplier, product.locations[0], self._sim.now)
         line = OpenLine("1", product, 12, self._sim.now // DAY + 2, 12, self._sim.now // DAY + 2)
         self._say_ack(stray, "AC", [self._ack_line(line, "IA", 12, line.date)])

@@ -19,8 +19,8 @@ class Sales:
     def __init__(self, sim: "Simulation") -> None:
         self._sim = sim
         self._orders = 0
-        self._weights = [product.weight for product in sim.regular]
-        self._by_sku = {product.sku: product for product in sim.regular}
+        self._weights = [product.weight for product in sim.network.products]
+        self._by_sku = {product.sku: product for product in sim.network.products}
 
     def plan(self) -> None:
         sim = self._sim
@@ -44,7 +44,7 @@ class Sales:
         self._orders += 1
         number = f"S{self._orders:07d}"
         today = sim.now // DAY
-        wanted = {p.sku: p for p in rng.choices(sim.regular, self._weights, k=rng.choice((1, 1, 2, 2, 3, 4)))}
+        wanted = {p.sku: p for p in rng.choices(sim.network.products, self._weights, k=rng.choice((1, 1, 2, 2, 3, 4)))}
         stocked = [
             p for p in wanted.values() if any(sim.free(p.sku, at) > 0 for at in p.locations) or rng.random() < 0.1
         ]
@@ -101,7 +101,7 @@ class Sales:
     def _product(self, line: dict[str, Any]) -> Product:
         code = line["item"]["code"]
         found = self._by_sku.get(code)
-        return found if found is not None else next(p for p in self._sim.regular if p.gtin == code)
+        return found if found is not None else next(p for p in self._sim.network.products if p.gtin == code)
 
     def _base(self, line: dict[str, Any]) -> int:
         """The line's allocated quantity in base units."""

@@ -46,10 +46,11 @@ class Simulation:
         self._outbox: list[tuple[int, int, Sent]] = []
         self._sequence = 0
         late = max(1, len(network.products) // 60)
-        self.unpublished = frozenset(p.sku for p in self.rng.sample(network.products, late))
-        self.regular = [p for p in network.products if p.sku not in self.unpublished]
-        self.known_codes = frozenset(code for p in self.regular for code in (p.sku, p.gtin))
-        self.total_weight = sum(p.weight for p in self.regular)
+        slow = [p for p in network.products if p.segment == "C"]
+        self.unpublished = frozenset(p.sku for p in self.rng.sample(slow, late))  # until master data catches up
+        self.published = [p for p in network.products if p.sku not in self.unpublished]
+        self.known_codes = frozenset(code for p in self.published for code in (p.sku, p.gtin))
+        self.total_weight = sum(p.weight for p in network.products)
         self.disturbances = Disturbances(self)
         self.warehouse = WarehouseDay(self)
         self.purchasing = Purchasing(self)

@@ -130,7 +130,7 @@ class WarehouseDay:
     def _erp_snapshots(self) -> None:
         """What the ERP believes it has, for reconciliation: mostly right."""
         sim = self._sim
-        for product in sim.rng.sample(sim.regular, len(sim.regular) // 10):
+        for product in sim.rng.sample(sim.network.products, len(sim.network.products) // 10):
             location = sim.rng.choice(product.locations)
             key = f"{product.sku}|{location}"
             wrong = sim.rng.random() < 0.05
