@@ -1,70 +1,63 @@
 """What a position says to the world: its whole current answer, and the change since the answer before."""
 
-from typing import Any
+from collections.abc import Sequence
 
-from schemas.records import Availability, AvailabilityDelta
-from tables.position import CAUSES, Position
+from schemas.records import SELLABLE, Availability, AvailabilityDelta, Expected, PromiseBucket, Stamp
+from tables.position import CAUSES, KINDS, NO_DATE, Listed, Position
 
 
-def snapshot(sku: str, location: str, position: Position) -> Availability:
-    """The whole answer of a position just folded and derived."""
-    on_hand = position.on_hand
+def snapshot(key: str, position: Position) -> Availability:
+    """The whole answer of the position `sku|location`, just folded and derived."""
+    sku, _, location = key.partition("|")
+    stamps: list[Stamp] = []
+    for source, event, ingested, coordinate in position.stamps:
+        stamps.append({"source": source, "event_time": event, "ingested_at": ingested, "coordinate": coordinate})
+    disposition: dict[str, int] = {SELLABLE: position.available}
+    on_hand = position.available
+    if position.others:
+        disposition.update(position.others)
+        on_hand = sum(disposition.values())
+    date = position.next_receipt
     return {
         "sku": sku,
         "location": location,
         "revision": position.revision,
-        "on_hand": sum(on_hand.values()),
-        "disposition": on_hand,
+        "on_hand": on_hand,
+        "disposition": disposition,
         "allocated": position.allocated,
         "safety_stock": position.safety_stock,
-        "expected": [
-            {
-                "po_number": document,
-                "line": line,
-                "shipment": shipment,
-                "quantity": quantity,
-                "date": date,
-                "state": state,
-                "overdue": overdue,
-            }
-            for date, document, line, shipment, quantity, state, overdue in position.expected
-        ]
-        if position.expected
-        else [],
+        "expected": _expected(position.expected) if position.expected else [],
         "atp": position.atp,
         "atp_signed": position.atp_signed,
-        "schedule": [{"date": date, "atp": atp} for date, atp in position.schedule] if position.schedule else [],
-        "next_receipt": position.next_receipt,
+        "schedule": _schedule(position.schedule) if position.schedule else [],
+        "next_receipt": None if date == NO_DATE else date,
         "as_of": position.as_of,
-        "stamps": [
-            {"source": source, "event_time": event, "ingested_at": ingested, "coordinate": coordinate}
-            for source, event, ingested, coordinate in position.stamps
-        ],
+        "stamps": stamps,
         "computed_at": position.clock,
         "causes": position.causes,
         "correlation_id": position.correlation_id,
     }
 
 
-def delta(sku: str, location: str, position: Position, because: str) -> AvailabilityDelta:
+def delta(key: str, position: Position, because: str) -> AvailabilityDelta:
     """The change since the last delta; call it before the position is marked as published."""
-    last: Any = position.published
+    sku, _, location = key.partition("|")
     return {
         "sku": sku,
         "location": location,
         "revision": position.revision,
         "previous_revision": position.published_revision,
         "atp": position.atp,
-        "previous_atp": last[1] if last else 0,
+        "previous_atp": position.published_atp,
         "atp_signed": position.atp_signed,
-        "on_hand": sum(position.on_hand.values()),
+        "on_hand": position.on_hand(),
         "previous_on_hand": position.published_on_hand,
         "allocated": position.allocated,
         "safety_stock": position.safety_stock,
         "expected": position.counted,
-        "reasons": position.reasons,
+        "reasons": reasons(position.reasons),
         "material_because": because,
-        "schedule": [{"date": date, "atp": atp} for date, atp in position.schedule] if position.schedule else [],
+        "schedule": _schedule(position.schedule) if position.schedule else [],
         "as_of": position.as_of,
         "computed_at": position.clock,
         "causes": position.causes,
@@ -73,12 +66,43 @@ def delta(sku: str, location: str, position: Position, because: str) -> Availabi
 
 
 def merged(first: AvailabilityDelta, last: AvailabilityDelta) -> AvailabilityDelta:
-    """One delta for two in a row of the same key: a reader of either pair ends at the same figures and revision."""
+    """One delta for two in a row of the same key: a reader of either ends at the same figures and revision."""
+    kinds = {*first["reasons"], *last["reasons"]}
     return {
         **last,
         "previous_revision": first["previous_revision"],
         "previous_atp": first["previous_atp"],
         "previous_on_hand": first["previous_on_hand"],
-        "reasons": list(dict.fromkeys([*first["reasons"], *last["reasons"]])),
+        "reasons": [kind for kind in KINDS if kind in kinds],
         "causes": [*first["causes"], *last["causes"]][-CAUSES:],
     }
+
+
+_REASONS: dict[int, tuple[str, ...]] = {}
+
+
+def reasons(bits: int) -> list[str]:
+    """The ledger kinds a position's bits stand for, in the order of the ledger's own list."""
+    known = _REASONS.get(bits)
+    if known is None:
+        known = _REASONS[bits] = tuple(kind for number, kind in enumerate(KINDS) if bits >> number & 1)
+    return list(known)
+
+
+def _expected(listed: Sequence[Listed]) -> list[Expected]:
+    return [
+        {
+            "po_number": document,
+            "line": line,
+            "shipment": shipment,
+            "quantity": quantity,
+            "date": date,
+            "state": state,
+            "overdue": overdue,
+        }
+        for date, document, line, shipment, quantity, state, overdue in listed
+    ]
+
+
+def _schedule(buckets: Sequence[tuple[int, int]]) -> list[PromiseBucket]:
+    return [{"date": date, "atp": atp} for date, atp in buckets]

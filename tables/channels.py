@@ -55,6 +55,8 @@ class Channels:
     materiality: SegmentMateriality = field(default_factory=SegmentMateriality)
     """For `availability.deltas`."""
     channels: tuple[Channel, ...] = ()
+    plans: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What tables/offer.py has worked out from the above; a memory, not a setting."""
 
     @property
     def locations(self) -> tuple[str, ...]:

@@ -31,14 +31,20 @@ class CorruptRow(Exception):
 
 
 _HEADER = struct.Struct(">BIqq")
+_SEAL = struct.Struct(">BI")
+_TURN = struct.Struct(">qq")
 _VERSION = 1
 HEADER_SIZE = _HEADER.size
 
 
 def pack_row(payload: bytes, offset: int, due: int) -> bytes:
     """Frame a row: version, checksum, offset of the last input folded in, time of its next clock entry (0: none)."""
-    body = struct.pack(">qq", offset, due) + payload
-    return struct.pack(">BI", _VERSION, zlib.crc32(body)) + body
+    return seal(_TURN.pack(offset, due) + payload)
+
+
+def seal(body: bytes) -> bytes:
+    """Frame a body that begins with offset and due time (two 8-byte integers, big-endian) itself."""
+    return _SEAL.pack(_VERSION, zlib.crc32(body)) + body
 
 
 def unpack_row(row: bytes) -> tuple[bytes, int, int]:

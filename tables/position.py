@@ -1,33 +1,40 @@
 """The stock position of one SKU at one location: a fold of its ledger entries, and the promise that follows from it.
 
-State is facts alone; what may be promised is derived. The row is a fixed head (what channels read of a neighbour), the
-journal's bytes, and the facts as a flat JSON list in the order of `Position.__init__`.
+State is facts alone; what may be promised is derived. The row is numbers in fixed places (what channels read of a
+neighbour comes first), the journal's bytes, and a JSON list of the rest, whose tail is left out while it is empty.
 """
 
 import struct
 from collections.abc import Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 
 import orjson
 
-from schemas.records import SELLABLE, LedgerEntry
+from schemas.records import SELLABLE, LedgerEntry, LedgerKind
 from tables import claims, journal
-from tables.outcome import HEADER_SIZE, pack_row, unpack_row
+from tables.outcome import HEADER_SIZE, CorruptRow, seal, unpack_row
 from tables.promise import promise
 
 DAY: Final = 86_400_000
+NO_DATE: Final = 2**31 - 1  # in rows and figures: later than every date, so the earliest of several needs no test
 CAUSES: Final = 8  # source coordinates and stamps a position remembers
 STAMPS: Final = 8
 
-SIGNS: Final = {"RECEIPT": 1, "RETURN": 1, "TRANSFER_IN": 1, "ADJUST": 1, "ISSUE": -1, "TRANSFER_OUT": -1}
+KINDS: Final[tuple[str, ...]] = get_args(LedgerKind)
+_BIT: Final = {kind: 1 << number for number, kind in enumerate(KINDS)}  # reasons are kept as a set of bits
+_SIGNS: Final = {"RECEIPT": 1, "RETURN": 1, "TRANSFER_IN": 1, "ADJUST": 1, "ISSUE": -1, "TRANSFER_OUT": -1}
 COUNTED: Final = frozenset({"ORDERED", "ACKNOWLEDGED", "IN_TRANSIT", "TRANSFER"})
 
-_HEAD: Final = struct.Struct(">qqiB")  # atp, as_of, next receipt (NO_DATE: none), movements in the journal
-_HEAD_SIZE: Final = _HEAD.size
-_NO_DATE: Final = -(2**31)
+_FIGURES: Final = "qqi"  # atp, as_of, next receipt
+_NUMBERS: Final = _FIGURES + "BIqqqqIqqiqqH"
+_peek: Final = struct.Struct(">" + _FIGURES).unpack_from
+_row: Final = struct.Struct(">BIqq" + _NUMBERS)
+_read: Final = _row.unpack_from
+_write: Final = struct.Struct(">qq" + _NUMBERS).pack
+_SIZE: Final = _row.size
 
-Figures = tuple[int, int | None, int]
-"""ATP, earliest date of more, as_of: what a channel needs of a position."""
+Figures = tuple[int, int, int]
+"""ATP, as_of, earliest date of more (or NO_DATE): what a channel needs of a position."""
 Finding = tuple[str, str, int, int]
 """Exception category, disposition, the figure found, the figure compared with."""
 Listed = tuple[int, str, str, str | None, int, str, bool]
@@ -35,94 +42,118 @@ Listed = tuple[int, str, str, str | None, int, str, bool]
 
 
 def peek(row: bytes) -> Figures:
-    """Read a framed row's figures without its facts."""
-    atp, as_of, date, _ = _HEAD.unpack_from(row, HEADER_SIZE)
-    return atp, (None if date == _NO_DATE else date), as_of
+    """Read a framed row's figures without the rest of it."""
+    return _peek(row, HEADER_SIZE)  # type: ignore[return-value]
 
 
 class Position:
-    """Facts as read from a row, changed by `fold`; then `derive` brings the promise up to date."""
+    """Facts as read from a row, changed by `fold`; then `derive` brings the promise up to date.
+
+    Made by `new` and `load` only: they set every fact.
+    """
 
     __slots__ = (
-        "allocated", "as_of", "atp", "atp_signed", "causes", "clock", "correlation_id", "counted", "counts", "day_due",
-        "demand", "dropped_at", "due", "expected", "journal", "next_receipt", "offset", "on_hand", "published",
-        "published_on_hand", "published_revision", "reasons", "revision", "safety_stock", "schedule", "segment",
-        "stamps", "supply", "transit",
+        "allocated", "as_of", "atp", "atp_signed", "available", "causes", "clock", "correlation_id", "counted",
+        "counts", "day_due", "demand", "dropped_at", "due", "expected", "journal", "next_receipt", "offset", "others",
+        "published_at", "published_atp", "published_date", "published_on_hand", "published_revision", "reasons",
+        "revision", "safety_stock", "schedule", "segment", "stamps", "supply", "transit",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        revision: int,
-        clock: int,
-        segment: str,
-        safety_stock: int,
-        on_hand: dict[str, int],
-        allocated: int,
-        published_revision: int,
-        published: list[Any] | tuple[int, int, int | None] | None,
-        published_on_hand: int,
-        reasons: list[str],
-        causes: list[str],
-        stamps: list[list[Any]],
-        counts: dict[str, int] | None = None,
-        dropped_at: int = journal.NEVER,
-        supply: dict[str, list[Any]] | None = None,
-        demand: dict[str, list[Any]] | None = None,
-        transit: dict[str, list[int | None]] | None = None,
-    ) -> None:
-        self.revision = revision  # entries folded in
-        self.clock = clock  # newest recorded_at, ms
-        self.segment = segment
-        self.safety_stock = safety_stock
-        self.on_hand = on_hand  # by disposition, in order of appearance: the journal counts on it
-        self.allocated = allocated  # sum of what demand claims still hold
-        self.published_revision = published_revision
-        self.published = published  # time, ATP, next receipt of the newest delta
-        self.published_on_hand = published_on_hand
-        self.reasons = reasons  # kinds of the entries since the delta before
-        self.causes = causes  # and where they came from
-        self.stamps = stamps  # newest per source: source, event time, ingest time, coordinate
-        self.counts = counts  # time of the count in force by disposition, ms
-        self.dropped_at = dropped_at  # newest movement no longer in the journal, ms
-        self.supply = supply  # claims by document
-        self.demand = demand
-        self.transit = transit
+    offset: int  # of the newest entry folded in
+    due: int  # when the row wants a clock entry, ms; 0: never
+    revision: int  # entries folded in
+    clock: int  # newest recorded_at, ms
+    as_of: int  # newest occurred_at, ms
+    available: int
+    others: dict[str, int] | None  # on hand by other disposition, in order of appearance: the journal counts on it
+    allocated: int  # what demand claims still hold
+    segment: str
+    safety_stock: int
+    reasons: int  # kinds of the entries since the delta before, as bits
+    causes: list[str]  # and where they came from
+    stamps: list[list[Any]]  # newest per source: source, event time, ingest time, coordinate
+    journal: bytes
+    dropped_at: int  # newest movement no longer in the journal, ms
+    counts: dict[str, int] | None  # time of the count in force by disposition, ms
+    supply: dict[str, list[Any]] | None  # claims by document
+    demand: dict[str, list[Any]] | None
+    transit: dict[str, list[int | None]] | None
+    published_revision: int  # of the newest delta; 0: none yet
+    published_at: int
+    published_atp: int
+    published_date: int
+    published_on_hand: int
+    # derived
+    atp: int
+    atp_signed: int
+    next_receipt: int  # or NO_DATE
+    schedule: Sequence[tuple[int, int]]
+    expected: Sequence[Listed]
+    counted: int  # expected quantity that is in ATP
+    day_due: int  # when the passing of days next changes the figures, ms; 0: never
+    correlation_id: str
 
     # ---- rows ---------------------------------------------------------------------------------------------------
 
     @classmethod
     def new(cls, segment: str, safety_stock: int) -> Self:
         """A position nothing is known of yet."""
-        position = cls(0, 0, segment, safety_stock, {SELLABLE: 0}, 0, 0, None, 0, [], [], [])
-        position.atp = position.as_of = position.offset = position.due = 0
+        position = cls()
         position.offset = -1
-        position.next_receipt = None
-        position.journal = b""
+        position.due = position.atp = position.as_of = position.revision = position.clock = 0
+        position.available = position.allocated = position.reasons = 0
+        position.published_revision = position.published_at = position.published_atp = position.published_on_hand = 0
+        position.next_receipt = position.published_date = NO_DATE
+        position.segment, position.safety_stock = segment, safety_stock
+        position.causes, position.stamps, position.journal, position.dropped_at = [], [], b"", journal.NEVER
+        position.others = position.counts = position.supply = position.demand = position.transit = None
         return position
 
     @classmethod
     def load(cls, row: bytes) -> Self:
-        """Read a framed row; raise CorruptRow when it is damaged. Schedule and expected supply need `derive` first."""
-        payload, offset, due = unpack_row(row)
-        atp, as_of, date, count = _HEAD.unpack_from(payload)
-        facts = _HEAD_SIZE + count * journal.SIZE
-        position = cls(*orjson.loads(payload[facts:]))
-        position.atp, position.as_of, position.offset, position.due = atp, as_of, offset, due
-        position.next_receipt = None if date == _NO_DATE else date
-        position.journal = payload[_HEAD_SIZE:facts]
+        """Read a framed row, whose checksum was verified when it was read back from its changelog."""
+        position = cls()
+        try:
+            (
+                version, _, position.offset, position.due, position.atp, position.as_of, position.next_receipt, count,
+                position.revision, position.clock, position.available, position.allocated, position.safety_stock,
+                position.published_revision, position.published_at, position.published_atp, position.published_date,
+                position.published_on_hand, position.dropped_at, position.reasons,
+            ) = _read(row)  # fmt: skip
+        except struct.error as error:
+            raise CorruptRow(f"row of {len(row)} bytes is shorter than its numbers") from error
+        if version != 1:
+            unpack_row(row)  # says what is wrong
+        facts = _SIZE + count * journal.SIZE
+        position.journal = row[_SIZE:facts]
+        rest = orjson.loads(row[facts:])
+        if len(rest) == 3:
+            position.segment, position.causes, position.stamps = rest
+            position.others = position.counts = position.supply = position.demand = position.transit = None
+        else:
+            (
+                position.segment, position.causes, position.stamps, position.others, position.counts, position.supply,
+                position.demand, position.transit,
+            ) = rest  # fmt: skip
         return position
 
     def dump(self) -> bytes:
         """Frame the row; the same entries in the same order give the same bytes, however they were chunked."""
-        facts = [
-            self.revision, self.clock, self.segment, self.safety_stock, self.on_hand, self.allocated,
-            self.published_revision, self.published, self.published_on_hand, self.reasons, self.causes, self.stamps,
-        ]  # fmt: skip
-        if self.supply or self.demand or self.transit or self.counts or self.dropped_at != journal.NEVER:
-            facts += (self.counts, self.dropped_at, self.supply, self.demand, self.transit)
-        date = self.next_receipt
-        head = _HEAD.pack(self.atp, self.as_of, _NO_DATE if date is None else date, len(self.journal) // journal.SIZE)
-        return pack_row(head + self.journal + orjson.dumps(facts), self.offset, self.due)
+        rest: list[Any] = [self.segment, self.causes, self.stamps]
+        if self.demand or self.supply or self.others or self.counts or self.transit:
+            rest += (
+                self.others or None, self.counts or None, self.supply or None, self.demand or None, self.transit or None
+            )  # fmt: skip
+        return seal(
+            _write(
+                self.offset, self.due, self.atp, self.as_of, self.next_receipt, len(self.journal) // journal.SIZE,
+                self.revision, self.clock, self.available, self.allocated, self.safety_stock,
+                self.published_revision, self.published_at, self.published_atp, self.published_date,
+                self.published_on_hand, self.dropped_at, self.reasons,
+            )
+            + self.journal
+            + orjson.dumps(rest)
+        )  # fmt: skip
 
     # ---- folding ------------------------------------------------------------------------------------------------
 
@@ -136,19 +167,20 @@ class Position:
         if at > self.as_of:
             self.as_of = at
         self._stamp(entry, at)
-        quantity = entry["quantity"]
-        sign = SIGNS.get(kind)
+        sign = _SIGNS.get(kind)
         if sign is not None:
-            if (reference := entry["reference"]) is not None:
+            quantity = entry["quantity"]
+            reference = entry["reference"]
+            if reference is not None:
                 self._settle(kind, reference, quantity)
             return self._move(entry["disposition"], sign * quantity, at)
         if kind == "MOVE":
-            to = entry["to_disposition"] or SELLABLE
-            return (*self._move(entry["disposition"], -quantity, at), *self._move(to, quantity, at))
+            out = self._move(entry["disposition"], -entry["quantity"], at)
+            return (*out, *self._move(entry["to_disposition"] or SELLABLE, entry["quantity"], at))
         if kind == "COUNT":
-            return self._count(entry["disposition"], quantity, at)
+            return self._count(entry["disposition"], entry["quantity"], at)
         if kind == "SNAPSHOT":
-            return self._compare(entry["disposition"], quantity, at)
+            return self._compare(entry["disposition"], entry["quantity"], at)
         self._claim(entry)
         return ()
 
@@ -157,13 +189,17 @@ class Position:
         self._mark(entry, entry["kind"])
         self.segment, self.safety_stock = segment, safety_stock
 
+    def on_hand(self) -> int:
+        """Everything here, in whatever disposition."""
+        return self.available + sum(self.others.values()) if self.others else self.available
+
     def _mark(self, entry: LedgerEntry, kind: str) -> None:
         coordinate = entry["coordinate"]
         if self.published_revision == self.revision:  # the delta just sent has told what came before
-            self.reasons, self.causes = [kind], [coordinate] if coordinate else []
+            self.reasons = _BIT[kind]
+            self.causes = [coordinate] if coordinate else []
         else:
-            if kind not in self.reasons:
-                self.reasons.append(kind)
+            self.reasons |= _BIT[kind]
             if coordinate:
                 self.causes.append(coordinate)
                 if len(self.causes) > CAUSES:
@@ -176,22 +212,27 @@ class Position:
 
     def _stamp(self, entry: LedgerEntry, at: int) -> None:
         source = entry["source"]
-        new = [source, at, entry["recorded_at"], entry["coordinate"]]
-        for index, stamp in enumerate(self.stamps):
+        for stamp in self.stamps:
             if stamp[0] == source:
-                if stamp[1:] < new[1:]:
-                    self.stamps[index] = new
+                if at > stamp[1]:
+                    stamp[1:] = at, entry["recorded_at"], entry["coordinate"]
+                elif at == stamp[1]:
+                    stamp[1:] = max(stamp[1:], [at, entry["recorded_at"], entry["coordinate"]])
                 return
-        self.stamps.append(new)
+        self.stamps.append([source, at, entry["recorded_at"], entry["coordinate"]])
         if len(self.stamps) > STAMPS:
             self.stamps.remove(min(self.stamps, key=_stamp_age))
 
     def _move(self, disposition: str, quantity: int, at: int) -> Sequence[Finding]:
         if self.counts and at <= self.counts.get(disposition, journal.NEVER):
             return ()  # the count in force has seen it
-        before = self.on_hand.get(disposition, 0)
-        after = self.on_hand[disposition] = before + quantity
-        number = 0 if disposition == SELLABLE else list(self.on_hand).index(disposition)
+        if disposition == SELLABLE:
+            before = self.available
+            number, after = 0, before + quantity
+            self.available = after
+        else:
+            before = self._of(disposition)
+            number, after = self._put(disposition, before + quantity)
         self.journal, dropped = journal.added(self.journal, at, quantity, number)
         if dropped > self.dropped_at:
             self.dropped_at = dropped
@@ -199,15 +240,30 @@ class Position:
             return (("NEGATIVE_STOCK", disposition, after, before),)
         return ()
 
+    def _of(self, disposition: str) -> int:
+        if disposition == SELLABLE:
+            return self.available
+        return self.others.get(disposition, 0) if self.others else 0
+
+    def _put(self, disposition: str, quantity: int) -> tuple[int, int]:
+        """Set a disposition; return its number in the journal and the quantity."""
+        if disposition == SELLABLE:
+            self.available = quantity
+            return 0, quantity
+        others = self.others = self.others or {}
+        others[disposition] = quantity
+        return 1 + list(others).index(disposition), quantity
+
     def _count(self, disposition: str, quantity: int, at: int) -> Sequence[Finding]:
         counts = self.counts = self.counts or {}
         if at < counts.get(disposition, journal.NEVER):
             return ()  # a newer count is in force
+        before = self._of(disposition)
         if at < self.dropped_at:
-            return (("COUNT_BEYOND_JOURNAL", disposition, quantity, self.on_hand.get(disposition, 0)),)
-        before = self.on_hand.setdefault(disposition, 0)
-        number = list(self.on_hand).index(disposition)
-        after = self.on_hand[disposition] = quantity + journal.since(self.journal, at, number)
+            return (("COUNT_BEYOND_JOURNAL", disposition, quantity, before),)
+        number, _ = self._put(disposition, before)
+        after = quantity + journal.since(self.journal, at, number)
+        self._put(disposition, after)
         self.journal = journal.without(self.journal, at, number)
         counts[disposition] = at
         if (after < 0) is not (before < 0):
@@ -219,9 +275,11 @@ class Position:
         counted = (self.counts or {}).get(disposition, journal.NEVER)
         if at < counted or at < self.dropped_at:
             return ()
-        ours = self.on_hand.get(disposition, 0)
-        if disposition in self.on_hand:
-            ours -= journal.since(self.journal, at, list(self.on_hand).index(disposition))
+        ours = self._of(disposition)
+        if disposition == SELLABLE:
+            ours -= journal.since(self.journal, at, 0)
+        elif self.others and disposition in self.others:
+            ours -= journal.since(self.journal, at, 1 + list(self.others).index(disposition))
         return () if ours == quantity else (("STOCK_DIVERGENCE", disposition, ours, quantity),)
 
     def _settle(self, kind: str, reference: str, quantity: int) -> None:
@@ -258,13 +316,15 @@ class Position:
 
     def derive(self) -> None:
         """Bring ATP, schedule, expected supply and the time of the next change by date up to date."""
-        opening = self.on_hand[SELLABLE]
+        opening = self.available
         if not self.supply and not self.transit:
             # Demand only ever lowers the balance, so without supply the lowest is the last: all of it taken off.
             signed = self.atp_signed = opening - self.allocated
             free = signed - self.safety_stock
             self.atp = free if free > 0 else 0
-            self.next_receipt, self.schedule, self.expected, self.counted, self.day_due = None, (), (), 0, 0
+            self.next_receipt = NO_DATE
+            self.schedule = self.expected = ()
+            self.counted = self.day_due = 0
             return
         today = self.clock // DAY
         listed, counted, days = self._expected(today)
@@ -276,7 +336,7 @@ class Position:
         days += [date for date, _ in demand if date > today]
         self.atp_signed, self.schedule = promise(opening, counted, demand, today, self.safety_stock)
         self.atp = max(0, self.atp_signed - self.safety_stock)
-        self.next_receipt = min([date for date, _ in counted], default=None)
+        self.next_receipt = min([date for date, _ in counted], default=NO_DATE)
         self.expected = sorted(listed, key=_listing)
         self.counted = sum([quantity for _, quantity in counted])
         self.day_due = min(days, default=0) * DAY
