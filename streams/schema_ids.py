@@ -1,0 +1,44 @@
+"""Schema ids for a worker: its own looked up before it starts, other writers' when they first appear.
+
+The registry may be down while a worker runs: what it needs is cached, and input under an id that nobody could be asked
+about waits, parked, until somebody can.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from schemas import registry
+from schemas.catalogue import catalogue
+from schemas.codec import Codec
+
+
+class SchemaIds:
+    """Fills a codec from the registry, off the hot path."""
+
+    ASK_AGAIN = 5.0  # seconds between questions to a registry that does not answer
+
+    def __init__(self, url: str, codec: Codec, channels: Iterable[str]) -> None:
+        self._url, self._codec, self._channels = url, codec, tuple(channels)
+        self._client = registry.client(url, timeout=3.0)
+        self._silent_until = 0.0
+
+    async def load(self) -> None:
+        """Look up the ids of every topic; raise RegistryError when one is missing."""
+        names = [topic.name for topic in catalogue().for_channels(self._channels)]
+        for topic, schema_id in (await asyncio.to_thread(registry.ids, self._url, names)).items():
+            self._codec.register(topic, schema_id)
+
+    async def learn(self, run: Sequence[Any]) -> None:
+        """Ask about ids in this chunk that are new to us; returns at once when there are none."""
+        unknown = self._codec.unknown_ids(record.value for record in run)
+        if not unknown or time.monotonic() < self._silent_until:
+            return
+        for schema_id in unknown:
+            try:
+                text = await asyncio.to_thread(registry.schema_of, self._client, schema_id)
+            except registry.RegistryError:
+                self._silent_until = time.monotonic() + self.ASK_AGAIN
+                return
+            self._codec.learn(schema_id, text)

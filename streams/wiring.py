@@ -1,0 +1,105 @@
+"""The parts of a worker that know no Faust: codec, reference data, stages. One function makes them all."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.codec import Codec
+from streams import feeds, inventory, orders, shipments, supply, topics
+from streams.clock import Clock, clock
+from streams.intake import INBOUND, Chunk, Intake, IntakeRules
+from streams.schema_ids import SchemaIds
+from streams.settings import Settings
+from streams.stages import KeyedStage, Rows, Stage
+from tables import channels, freshness
+from tables.outcome import Outcome
+from tables.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `build_app` wires together."""
+
+    codec: Codec
+    clock: Clock
+    client: Mapping[str, Any]
+    stages: Sequence[Stage]
+    apply_reference: Callable[[str, Sequence[Any]], set[str]]
+    learn: Callable[[str, Sequence[Any]], Awaitable[None]]
+    prepare: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+
+
+def connect(settings: Settings) -> Parts:
+    """Make every part from the settings; raise channels.ChannelsError for a bad channels file."""
+    declared = channels.parse(yaml.safe_load(Path(settings.channels).read_text()))
+    codec = Codec()
+    ids = SchemaIds(settings.registry, codec, [channel.topic for channel in declared.channels.values()])
+    reference = Reference()
+    rules = IntakeRules(
+        window_ms=settings.duplicate_window_ms, future_ms=settings.future_limit_ms, past_ms=settings.past_limit_ms
+    )
+    thresholds = freshness.Thresholds(settings.feed_late_after_ms, settings.feed_stale_after_ms)
+
+    def keyed(name: str, topic: str, step: Any, tick: Any) -> Stage:
+        return Stage(name, (topic,), lambda _: KeyedStage(name, codec.decoder(topic), step, tick))
+
+    stages = (
+        Stage("intake", INBOUND, lambda _: IntakeStage(Intake(reference, codec.decode, rules))),
+        keyed("shipments", "shipment.events", shipments.step, shipments.clock),
+        keyed("supply", "supply.events", supply.step, supply.clock),
+        keyed("orders", "order.events", orders.step, orders.clock),
+        keyed("inventory", topics.LEDGER, lambda rows, run: inventory.step(rows, run, declared), inventory.clock),
+        keyed("feeds", "feed.events", lambda rows, run: feeds.step(rows, run, thresholds), feeds.clock),
+    )
+
+    def apply_reference(topic: str, run: Sequence[Any]) -> set[str]:
+        changed: set[str] = set()
+        for record in run:
+            if record.value is not None:
+                changed |= reference.apply_encoded(topic, record.value, codec.decode)
+        return changed
+
+    return Parts(
+        codec=codec,
+        clock=clock(settings.clock),
+        client={"bootstrap_servers": settings.bootstrap},
+        stages=stages,
+        apply_reference=apply_reference,
+        learn=ids.learn,
+        prepare=ids.load,
+        close=ids.close,
+    )
+
+
+class IntakeStage:
+    """Intake as the task runner sees it: its table is the window of event ids and the input that waits."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self.rows: Rows = {}
+
+    def recover(self, rows: Rows) -> None:
+        self.rows = rows
+        self._intake.recover(rows)
+
+    def step(self, topic: str, run: Sequence[Any], now: int) -> Outcome:
+        return self._keep(self._intake.step(self.rows, Chunk(topic, run[0].partition, run), now))
+
+    def sweep(self, now: int) -> Outcome:
+        return self._keep(self._intake.sweep(self.rows, now))
+
+    def settle(self, keys: set[str], now: int) -> Outcome:
+        waiting = self._intake.waiting(keys)
+        return self._keep(self._intake.replay(self.rows, waiting, now)) if waiting else Outcome()
+
+    def _keep(self, outcome: Outcome) -> Outcome:
+        for key, row in outcome.rows.items():
+            if row is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = row
+        return outcome
