@@ -18,13 +18,24 @@ class Category(NamedTuple):
 CATEGORIES: dict[str, Category] = {
     # ---- intake: what a record says about itself
     "NULL_KEY": Category("MEDIUM", "integration", "Send the record with the key the topic catalogue names."),
+    "INVALID_KEY": Category("MEDIUM", "integration", "Send the record with the key its content asks for."),
+    "NULL_VALUE": Category("MEDIUM", "integration", "Send the record; only reference data can be deleted."),
     "OVERSIZED": Category("MEDIUM", "integration", "Split the document; the limit stands in the topic catalogue."),
     "INVALID_QUANTITY": Category("MEDIUM", "warehouse", "Re-scan with a quantity the scan type allows."),
     "INVALID_CODE": Category("MEDIUM", "integration", "Use a code from the list the message names."),
     "INVALID_REFERENCE": Category("MEDIUM", "warehouse", "Re-scan against a document of the kind the message names."),
+    "INVALID_DATE": Category("MEDIUM", "integration", "Correct the date the message names."),
+    "INVALID_SSCC": Category("LOW", "partner-desk", "Ask the supplier to correct its pallet numbers."),
     "MISSING_FIELD": Category("MEDIUM", "integration", "Fill the field the message names."),
     "TIME_IN_FUTURE": Category("MEDIUM", "warehouse", "Set the device's clock; then replay the exception."),
     "TIME_TOO_OLD": Category("LOW", "warehouse", "Check the device's clock; then replay or dismiss the exception."),
+    "UNPROCESSABLE": Category("HIGH", "engineering", "A fault of ours: mend it, then replay the exception."),
+    # ---- intake: what cannot even be read (dead letters)
+    "NOT_AVRO": Category("MEDIUM", "integration", "Send Avro in the Confluent wire format."),
+    "MALFORMED": Category("MEDIUM", "integration", "Serialize the record with the schema whose id it carries."),
+    "INCOMPATIBLE": Category("MEDIUM", "integration", "Send a schema version the topic's current one can read."),
+    "UNKNOWN_SCHEMA": Category("MEDIUM", "integration", "Register the schema; then replay the dead letter."),
+    "WRONG_SCHEMA": Category("MEDIUM", "integration", "Send the record type the topic catalogue names."),
     # ---- intake: what it refers to
     "UNKNOWN_ITEM": Category("HIGH", "master-data", "Create the item or its identifier; the record then enters by itself."),
     "UNKNOWN_LOCATION": Category("HIGH", "master-data", "Create the location or its code; the record then enters by itself."),
