@@ -1,15 +1,21 @@
 """All stages in one process: topics are lists, and which stage takes how much of which partition next is drawn by lot."""
 
+import marshal
 import random
-from collections import defaultdict
+from collections import defaultdict, deque
 from functools import partial
+from typing import NamedTuple
 
 import yaml
 
-from streams import inventory, orders, shipments, supply
+from schemas.codec import Undecodable
+from streams import feeds, inventory, orders, shipments, supply
+from streams.intake import INBOUND, Chunk, Intake, IntakeRules
 from streams.topics import partition_of
 from tables.channels import parse
+from tables.freshness import Thresholds
 from tables.outcome import Entry, unpack_row
+from tables.reference import Reference
 
 PARTITIONS = 3
 INTERNAL = {
@@ -17,7 +23,17 @@ INTERNAL = {
     "supply": ("supply.events", supply),
     "orders": ("order.events", orders),
     "inventory": ("inventory.ledger", inventory),
+    "feeds": ("feed.events", feeds),
 }
+REFERENCE_TOPICS = ("erp.items", "erp.locations", "partners.profiles")
+CHUNKS = (1, 7, 60, 400)
+
+
+class Inbound(NamedTuple):
+    key: bytes | None
+    value: bytes
+    offset: int
+    timestamp: int
 
 
 def place(topic: str, key: str) -> int:
@@ -25,8 +41,23 @@ def place(topic: str, key: str) -> int:
     return partition_of((key.rpartition("|")[0] if topic == "inventory.ledger" else key).encode(), PARTITIONS)
 
 
+def decode(_topic, value):
+    """Stands in for Avro: what is not marshalled content here is as undecodable there."""
+    try:
+        content = marshal.loads(value)
+    except (EOFError, ValueError, TypeError) as error:
+        raise undecodable(str(error)) from None
+    if not isinstance(content, dict):
+        raise undecodable("not a record")
+    return content
+
+
+def undecodable(reason):
+    return Undecodable("MALFORMED", reason)
+
+
 class InProcess:
-    """`write` what intake or a stage says; `run` until every stage has folded everything."""
+    """The five keyed stages and intake; `live_through` a run, then read what was `published`."""
 
     def __init__(self, channels: str, seed: int) -> None:
         config = parse(yaml.safe_load(channels))
@@ -34,26 +65,83 @@ class InProcess:
         self.log = defaultdict(lambda: [[] for _ in range(PARTITIONS)])
         self.rows = {(stage, p): {} for stage in INTERNAL for p in range(PARTITIONS)}
         self.done = dict.fromkeys(self.rows, 0)
+        arguments = {"inventory": {"config": config}, "feeds": {"rules": Thresholds()}}
         self.steps = {
-            stage: partial(module.step, config=config) if stage == "inventory" else module.step
-            for stage, (_, module) in INTERNAL.items()
+            stage: partial(module.step, **arguments.get(stage, {})) for stage, (_, module) in INTERNAL.items()
         }
+        self.reference = Reference()
+        self.intakes = [Intake(self.reference, decode, IntakeRules()) for _ in range(PARTITIONS)]
+        self.intake_rows = [{} for _ in range(PARTITIONS)]
+        self.inbound = defaultdict(deque)  # by topic and partition: what intake has not taken
+        self.unread = deque()  # reference records that nobody has followed yet
+
+    # ---- a run ------------------------------------------------------------------------------------------------------
+
+    def live_through(self, records, end: int) -> None:
+        """Let records of (business time, acknowledgement) arrive while the stages work, now and then one lagging far."""
+        lagging = None
+        for number, (now, record) in enumerate(records):
+            value = record.value if isinstance(record.value, bytes) else marshal.dumps(record.value)
+            key = None if record.key is None else record.key.encode()
+            self.inbound[record.topic, record.partition].append(Inbound(key, value, record.offset, 0))
+            if record.topic in REFERENCE_TOPICS:
+                self.unread.append(record)
+            if number % 1_000 == 0:
+                lagging = self.rng.choice([*self.inbound, None])
+            if self.rng.random() < 0.05:
+                self.follow(now)
+                for at in list(self.inbound):
+                    if at != lagging and self.rng.random() < 0.7:
+                        self.take_in(at, now)
+                for _ in range(self.rng.randint(0, 6)):
+                    self.step_once()
+        while any(self.inbound.values()):
+            self.take_in(self.rng.choice([at for at, left in self.inbound.items() if left]), end)
+        self.follow(end)
+        self.run()
+        self.sweep(end)
+
+    def follow(self, now: int) -> None:
+        """Take in reference data; what waited for it enters."""
+        changed = set()
+        while self.unread:
+            record = self.unread.popleft()
+            changed |= self.reference.apply(record.topic, record.value)
+        for p, intake in enumerate(self.intakes):
+            waiting = intake.waiting(changed)
+            if waiting:
+                self.keep(p, intake.replay(self.intake_rows[p], waiting, now))
+
+    def take_in(self, at, now: int) -> None:
+        topic, p = at
+        left = self.inbound[at]
+        run = [left.popleft() for _ in range(min(len(left), self.rng.choice(CHUNKS)))]
+        assert topic in INBOUND
+        if run:
+            self.keep(p, self.intakes[p].step(self.intake_rows[p], Chunk(topic, p, run), now))
+
+    def keep(self, p: int, outcome) -> None:
+        for key, row in outcome.rows.items():
+            if row is None:
+                self.intake_rows[p].pop(key, None)
+            else:
+                self.intake_rows[p][key] = row
+        self.write(outcome.outputs)
+
+    # ---- the keyed stages -------------------------------------------------------------------------------------------
 
     def write(self, outputs) -> None:
         for topic, key, record in outputs:
             self.log[topic][place(topic, key)].append((key, record))
 
-    def waiting(self):
-        return [at for at, done in self.done.items() if done < len(self.log[INTERNAL[at[0]][0]][at[1]])]
-
     def step_once(self) -> bool:
         """Let one stage take a run of one partition; False when there is nothing left."""
-        waiting = self.waiting()
+        waiting = [at for at, done in self.done.items() if done < len(self.log[INTERNAL[at[0]][0]][at[1]])]
         if not waiting:
             return False
         stage, p = self.rng.choice(waiting)
         log, done = self.log[INTERNAL[stage][0]][p], self.done[stage, p]
-        run = log[done : done + self.rng.choice((1, 7, 60, 400))]
+        run = log[done : done + self.rng.choice(CHUNKS)]
         entries = [Entry(done + n, key, record) for n, (key, record) in enumerate(run)]
         outcome = self.steps[stage](self.rows[stage, p], entries)
         self.rows[stage, p].update(outcome.rows)
@@ -66,18 +154,20 @@ class InProcess:
             pass
 
     def sweep(self, now: int) -> None:
-        """Write a clock entry for every row that is due, until none is."""
+        """Sweep intake, and write a clock entry for every row that is due, until none is."""
         for _ in range(40):
+            for p, intake in enumerate(self.intakes):
+                self.keep(p, intake.sweep(self.intake_rows[p], now))
             due = [
                 (stage, key.decode())
                 for (stage, _), rows in self.rows.items()
                 for key, row in rows.items()
                 if 0 < unpack_row(row)[2] <= now
             ]
-            if not due:
-                return
             self.write([INTERNAL[stage][1].clock(key, now) for stage, key in due])
             self.run()
+            if not due:
+                return
         raise AssertionError(f"rows still due: {due[:5]}")
 
     def published(self, topic: str):

@@ -1,0 +1,70 @@
+"""The judge and the product's own stages agree on a simulated run, however the stages' work interleaves."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+import yaml
+from in_process import PARTITIONS, InProcess, place
+
+from local.journal import Acknowledged
+from local.network import build_network
+from local.oracle import judge
+from local.proof import check_bad, check_chain, check_channel, check_told, compare
+from local.simulator import Simulation
+
+CHANNELS = (Path(__file__).parents[2] / "channels.yaml").read_text()
+DAY = 86_400_000
+
+
+def journalled(sim):
+    """The run's records as a broker would acknowledge them, each with its business time of sending."""
+    offsets = {}
+    numbers = count()
+
+    def acknowledge(topic, key, value):
+        p = next(numbers) % PARTITIONS if key is None else place(topic, key)
+        offsets[topic, p] = offsets.get((topic, p), -1) + 1
+        return Acknowledged(topic, p, offsets[topic, p], key, value, 0, "", "")
+
+    network = sim.network
+    for product in sim.published:
+        yield sim.start, acknowledge("erp.items", product.sku, product.item)
+    for location in network.locations:
+        yield sim.start, acknowledge("erp.locations", location["location"], location)
+    for profile in network.profiles:
+        yield sim.start, acknowledge("partners.profiles", profile["partner"], profile)
+    for sent in sim.records():
+        yield sent.at, acknowledge(sent.topic, sent.key, sent.value if sent.raw is None else sent.raw)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_stages_agree_with_the_judge(seed):
+    """Thousands of records, partitions lagging and stages interleaved by lot: every position, delta chain, channel
+    and bad record comes out as the judge says."""
+    sim = Simulation(build_network(seed, skus=60), 8_000)
+    records = list(journalled(sim))
+    today = sim.end // DAY
+    answer = judge([record for _, record in records], today)
+    stages = InProcess(CHANNELS, seed)
+    stages.live_through(records, sim.end)
+
+    snapshots = dict(stages.published("availability.snapshots"))
+    deltas = stages.published("availability.deltas")
+    reports = [
+        compare(answer, snapshots, today),
+        check_chain("deltas", deltas, "atp"),
+        check_told(deltas, snapshots),
+        check_bad(answer, *([record for _, record in stages.published(t)] for t in OUTCOMES)),
+    ]
+    for channel, rule in yaml.safe_load(CHANNELS)["channels"].items():
+        offers = stages.published(f"channel.{channel}.availability")
+        reports.append(check_chain(channel, offers, "quantity"))
+        reports.append(check_channel(channel, rule, dict(offers), snapshots, answer.segment))
+
+    assert [report for report in reports if not report.exact] == []
+    assert answer.quarantined
+    assert answer.duplicates
+
+
+OUTCOMES = ("exceptions", "dead-letters", "exceptions.resolutions")
