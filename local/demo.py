@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -16,9 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
+import yaml
 from rich.console import Console
-from schemas.registry import register_all
-from schemas.topics_admin import apply
 
 from local.clock_file import ClockFile
 from local.errors import StackError
@@ -26,7 +26,7 @@ from local.evidence import Evidence, gather
 from local.journal import JournalWriter
 from local.live import State, View, view_for
 from local.network import build_network
-from local.observer import Observer, Tail
+from local.observer import INPUTS, Observer, Tail
 from local.producers import DeliveryError, Producers
 from local.production import Plan
 from local.sent import Sent
@@ -34,7 +34,10 @@ from local.simulator import Simulation
 from local.stack import LocalStack
 from local.summary import Summary, render, summarise
 from local.wire import Wire
-from local.worker_process import WorkerError, WorkerProcess, await_ready
+from local.worker_process import WorkerError, WorkerProcess, await_ready, importable
+from schemas.registry import register_all
+from schemas.topics_admin import apply
+from streams.topics import changelog
 
 APP = "stockstream"
 PARTITIONS = 4
@@ -137,8 +140,7 @@ def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict
     production = open_things.enter_context(Production(run))
     run.view.say("starting Kafka, the schema registry and Redis")
     stack = open_things.enter_context(LocalStack(run.directory / "stack", redis=False))
-    register_all(stack.registry_url)
-    apply(stack.bootstrap, partitions=PARTITIONS)
+    _govern(run, stack.bootstrap, stack.registry_url)
     open_things.enter_context(ClockFile(Path(run.plan.clock), run.simulation.start))
     _publish_reference_data(run, stack.bootstrap, stack.registry_url)
     run.view.say(f"starting {workers} workers")
@@ -158,6 +160,14 @@ def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict
     summary = summarise(run, evidence)
     endpoints = {"kafka": stack.bootstrap, "registry": stack.registry_url}
     return summary, {**endpoints, **{worker.name: worker.url for worker in crew}, "files": str(run.directory)}
+
+
+def _govern(run: Run, bootstrap: str, registry: str) -> None:
+    """Register the schemas, create the topics: nothing of the demo creates them by itself."""
+    channels = list(yaml.safe_load(run.channels.read_text())["channels"])
+    register_all(registry, channels)
+    changelogs = [changelog(APP, stage) for stage in INPUTS]
+    apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS, channels=channels, changelogs=changelogs)
 
 
 def _publish_reference_data(run: Run, bootstrap: str, registry: str) -> None:
@@ -208,6 +218,7 @@ class Production:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            env={**os.environ, "PYTHONPATH": importable()},
             start_new_session=True,
         )
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 INPUTS: dict[str, tuple[str, ...]] = {
     "intake": (
         "warehouse.scans", "supplier.acks", "supplier.asns", "carrier.milestones", "erp.purchase-orders",
-        "erp.sales-orders", "erp.stock-snapshots", "feeds.heartbeats",
+        "erp.sales-orders", "erp.stock-snapshots", "feeds.heartbeats", "erp.items", "erp.locations", "partners.profiles",
     ),
     "shipments": ("shipment.events",),
     "supply": ("supply.events",),

@@ -35,6 +35,7 @@ class WorkerProcess:
         self._environment = {
             **os.environ,
             **settings,
+            "PYTHONPATH": importable(),
             "STOCKSTREAM_DATA_DIR": str(directory / name),
             "STOCKSTREAM_HTTP_PORT": str(self._port),
         }
@@ -96,6 +97,12 @@ class WorkerProcess:
             return False, body["state"], body.get("partitions", [])
         except (OSError, ValueError):
             return False, "starting" if self._process is not None else "killed", []
+
+
+def importable() -> str:
+    """PYTHONPATH with which a child finds these packages, installed or not, whatever directory it runs in."""
+    here = str(Path(__file__).resolve().parent.parent)
+    return os.pathsep.join(part for part in (here, os.environ.get("PYTHONPATH", "")) if part)
 
 
 def await_ready(workers: list[WorkerProcess], within_s: float) -> None:
