@@ -1,14 +1,17 @@
 """What the producers of a run got acknowledged by the broker, kept in a file: the material of the proof.
 
-The file is a sequence of marshalled lists of acknowledgements; marshal because it is written by the process that
-must keep up with production, and read by the same Python.
+The file is a sequence of length-prefixed, marshalled lists of acknowledgements; marshal because it is written by the
+process that must keep up with production, and read by the same Python.
 """
 
 import marshal
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+
+_LENGTH = struct.Struct(">I")
 
 
 class Acknowledged(NamedTuple):
@@ -45,7 +48,8 @@ class JournalWriter:
 
     def flush(self) -> None:
         if self._pending:
-            marshal.dump(self._pending, self._file)
+            block = marshal.dumps(self._pending)
+            self._file.write(_LENGTH.pack(len(block)) + block)
             self._pending = []
         self._file.flush()
 
@@ -66,10 +70,7 @@ def read_journal(*paths: Path) -> Iterator[Acknowledged]:
     """Yield every acknowledgement of the files, in the order they were written."""
     for path in paths:
         with path.open("rb") as file:
-            while True:
-                try:
-                    block = marshal.load(file)  # noqa: S302 - our own file of this run
-                except EOFError:
-                    break
+            while header := file.read(_LENGTH.size):
+                block = marshal.loads(file.read(*_LENGTH.unpack(header)))  # noqa: S302 - our own file of this run
                 for fields in block:
                     yield Acknowledged(*fields)
