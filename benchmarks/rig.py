@@ -20,6 +20,7 @@ from schemas.codec import Codec
 from streams.topics import changelog
 
 STAGES = ("intake", "shipments", "supply", "orders", "inventory", "feeds")
+CHANNELS = ("webshop", "marketplace")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -86,7 +87,7 @@ def rig(partitions: int = 4) -> Iterator[Rig]:
     """A stack of its own under a temporary directory, stopped at the end."""
     with TemporaryDirectory(prefix="stockstream-bench-") as name, LocalStack(Path(name) / "stack") as stack:
         prepare(stack, partitions, "bench")
-        it = Rig(stack, Codec(registry.Registry(stack.registry_url)), Path(name), partitions)
+        it = Rig(stack, registry.connected_codec(stack.registry_url, CHANNELS), Path(name), partitions)
         try:
             yield it
         finally:
@@ -95,13 +96,12 @@ def rig(partitions: int = 4) -> Iterator[Rig]:
 
 def prepare(stack: LocalStack, partitions: int, app: str) -> None:
     """Topics, changelogs and schemas."""
-    channels = ["webshop", "marketplace"]
-    registry.register_all(stack.registry_url, channels)
+    registry.register_all(stack.registry_url, CHANNELS)
     topics_admin.apply(
         {"bootstrap.servers": stack.bootstrap},
         partitions=partitions,
         replication=1,
-        channels=channels,
+        channels=CHANNELS,
         changelogs=[changelog(app, stage) for stage in STAGES],
     )
 

@@ -31,6 +31,14 @@ class Undecodable(Exception):
         self.category = category
 
 
+class SchemaUnavailable(Exception):
+    """The value names a schema that nobody could be asked about yet; it may be readable later."""
+
+    def __init__(self, schema_id: int) -> None:
+        super().__init__(f"schema {schema_id} is not known here and the registry does not answer")
+        self.schema_id = schema_id
+
+
 class UnknownTopic(Exception):
     """A topic without a schema id: the schemas are not registered, or the topic is not in the catalogue."""
 
@@ -159,6 +167,8 @@ class Codec:
         schema_id = HEADER.unpack(head)[1]
         text = self._writers.get(schema_id)
         if text is None:
+            if schema_id not in self._absent:
+                raise SchemaUnavailable(schema_id)
             raise Undecodable("UNKNOWN_SCHEMA", f"the registry has no schema {schema_id}")
         writer = parsed(text)
         if _name(writer) != name:

@@ -8,6 +8,7 @@ inbound topics → intake ┬→ shipment.events → shipments ─┐
 """
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Awaitable, Callable
@@ -22,12 +23,11 @@ from streams import topics
 from streams.chunks import ChunkTransport
 from streams.health import Health
 from streams.pipeline import Pipeline
-from streams.references import References
 from streams.settings import Settings
 from streams.takeover import Tables
 from streams.task import TaskPlan
 from streams.watchdog import Watchdog, leave
-from streams.wiring import Parts, connect
+from streams.wiring import connect
 
 log = logging.getLogger("stockstream")
 
@@ -58,6 +58,7 @@ def build_app(settings: Settings) -> StreamApp:
     """Wire a worker. Connects to nothing until it is started."""
     check_versions()
     sys.setswitchinterval(0.001)  # the consumer thread waits for the fold at most this long
+    gc.set_threshold(100_000, 20, 100)  # a chunk makes many records and no cycles
     parts = connect(settings)
     Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
     app = StreamApp(
@@ -90,13 +91,13 @@ def build_app(settings: Settings) -> StreamApp:
         changelogs={stage.name: topics.changelog(settings.app, stage.name) for stage in parts.stages},
         interval=settings.commit_interval_ms / 1000,
         timeout_ms=settings.session_timeout_ms,
+        learn=parts.ids.learn,
         leave=leave,
     )
-    references = References(topics.REFERENCES, parts.client, parts.apply_reference)
-    app.pipeline = Pipeline(plan, parts.stages, references, settings.sweep_interval_ms / 1000, parts.prepare)
+    app.pipeline = Pipeline(plan, parts.stages, parts.references, parts.ids, settings.sweep_interval_ms / 1000)
     for stage in parts.stages:
         _agent(app, stage.name, stage.topics)
-    _life(app, settings, parts)
+    _life(app, settings)
     return app
 
 
@@ -118,7 +119,7 @@ def _agent(app: StreamApp, name: str, inputs: tuple[str, ...]) -> None:
     app.agent(source, name=name)(feed)
 
 
-def _life(app: StreamApp, settings: Settings, parts: Parts) -> None:
+def _life(app: StreamApp, settings: Settings) -> None:
     """What starts and stops with the worker."""
     pipeline = app.pipeline
     watchdog = Watchdog(lambda limit: pipeline.stuck(_lag(app), limit), settings.stuck_after_ms / 1000)
@@ -137,7 +138,6 @@ def _life(app: StreamApp, settings: Settings, parts: Parts) -> None:
         for task in running:
             task.cancel()
         await health.stop()
-        await parts.close()
 
     app.on_partitions_revoked.connect(before_rebalance, weak=False)
     _on_start(app, start)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from schemas.codec import Undecodable
+from schemas.codec import SchemaUnavailable, Undecodable
 from tables import erp_documents, parking, supplier_documents
 from tables.document_lines import Inbound
 from tables.duplicates import Window, event_identity, scoped_identity
@@ -166,6 +166,9 @@ class Intake:
             self.counts[source.topic, "dead"] += 1
             outcome.outputs.append(dead_letter(error.category, str(error), source, now))
             return
+        if isinstance(error, SchemaUnavailable):
+            subject = ("schema", str(error.schema_id))
+            error = Refused("SCHEMA_UNAVAILABLE", subject, str(error), waits={f"schema|{error.schema_id}"})
         refused = as_refused(error, source)
         outcome.outputs.append(raise_exception(refused, source, content, now, self._reference))
         self.counts[source.topic, "parked" if refused.waits else "quarantined"] += 1
@@ -208,6 +211,11 @@ class Intake:
         self._retry += keys[self._rules.retry_most :]
         return keys[: self._rules.retry_most]
 
+    def schemas_awaited(self) -> set[int]:
+        """Ids of schemas that parked records wait for."""
+        waits = {wait for _, parked in self._parking.every() for wait in parked.waits}
+        return {int(wait.removeprefix("schema|")) for wait in waits if wait.startswith("schema|")}
+
     def replay(self, rows: Mapping[bytes, bytes], keys: Iterable[bytes], now: int) -> Outcome:
         """Take parked records again, in the order they came; what still waits stays, what is taken is resolved."""
         outcome = Outcome()
@@ -234,6 +242,8 @@ class Intake:
                 self._scans.translate(content, source.coordinate, now, parked.parked_at, outcome.outputs)
             else:
                 outcome.outputs += self._document(source, content, parked.parked_at, now)
+        except SchemaUnavailable:
+            return False
         except Exception as error:  # noqa: BLE001 - as in step
             del outcome.outputs[begin:]
             return self._still_refused(error, parked, source, content, now, outcome)

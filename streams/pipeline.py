@@ -1,6 +1,7 @@
 """The tasks of one worker: taken over, quiesced, released and swept. Knows Kafka's client, not Faust."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from streams import metrics
 from streams.references import References
+from streams.schema_ids import SchemaIds
 from streams.stages import Stage
 from streams.task import Task, TaskPlan
 
@@ -43,14 +45,14 @@ class Pipeline:
         plan: TaskPlan,
         stages: Sequence[Stage],
         references: References,
+        ids: SchemaIds,
         sweep_interval: float,
-        prepare: Callable[[], Any],
     ) -> None:
-        self.plan, self.stages, self.references = plan, stages, references
+        self.plan, self.stages, self.references, self.ids = plan, stages, references, ids
         self.tasks: dict[int, Task] = {}
         self.recovery = Recovery()
         self.ready = False
-        self._sweep_interval, self._prepare = sweep_interval, prepare
+        self._sweep_interval = sweep_interval
         self._prepared = False
         self._background: list[asyncio.Task[None]] = []
 
@@ -58,9 +60,13 @@ class Pipeline:
         """Before the first takeover: schema ids and reference data."""
         if self._prepared:
             return
-        await self._prepare()
+        await self.ids.load()
         await self.references.load()
-        self._background = [asyncio.ensure_future(self._follow()), asyncio.ensure_future(self._sweeps())]
+        self._background = [
+            asyncio.ensure_future(self._guarded(self.references.follow(self._settle), "following reference data")),
+            asyncio.ensure_future(self._guarded(self.ids.follow(self._settle), "asking for schemas")),
+            asyncio.ensure_future(self._guarded(self._sweeps(), "the sweep")),
+        ]
         self._prepared = True
 
     async def take_over(self, partitions: set[int], *, keep: bool) -> None:
@@ -85,6 +91,8 @@ class Pipeline:
                 raise
             self.tasks.update(fresh)
             self.recovery = Recovery()
+        gc.collect()
+        gc.freeze()  # rows live long: no collection need walk over them again
         metrics.TASKS.set(len(self.tasks))
         metrics.REBALANCES.inc()
         self.ready = True
@@ -123,23 +131,17 @@ class Pipeline:
 
     # ---- background ---------------------------------------------------------------------------------------------
 
-    async def _follow(self) -> None:
-        def changed(keys: set[str]) -> None:
-            for task in self.tasks.values():
-                task.settle(keys)
-
-        await self._guarded(self.references.follow(changed), "following reference data")
+    def _settle(self, keys: set[str]) -> None:
+        for task in self.tasks.values():
+            task.settle(keys)
 
     async def _sweeps(self) -> None:
-        async def sweep() -> None:
-            while True:
-                await asyncio.sleep(self._sweep_interval)
-                for task in list(self.tasks.values()):
-                    task.sweep()
-                    await asyncio.sleep(0)
-                self._count_rows()
-
-        await self._guarded(sweep(), "the sweep")
+        while True:
+            await asyncio.sleep(self._sweep_interval)
+            for task in list(self.tasks.values()):
+                task.sweep()
+                await asyncio.sleep(0)
+            self._count_rows()
 
     def _count_rows(self) -> None:
         counts: dict[str, int] = dict.fromkeys((stage.name for stage in self.stages), 0)

@@ -6,7 +6,7 @@ about waits, parked, until somebody can.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from schemas import registry
@@ -23,6 +23,8 @@ class SchemaIds:
         self._url, self._codec, self._channels = url, codec, tuple(channels)
         self._client = registry.client(url, timeout=3.0)
         self._silent_until = 0.0
+        self.awaited: set[int] = set()
+        """Ids that parked input waits for."""
 
     async def load(self) -> None:
         """Look up the ids of every topic; raise RegistryError when one is missing."""
@@ -40,5 +42,19 @@ class SchemaIds:
                 text = await asyncio.to_thread(registry.schema_of, self._client, schema_id)
             except registry.RegistryError:
                 self._silent_until = time.monotonic() + self.ASK_AGAIN
+                self.awaited |= unknown
                 return
             self._codec.learn(schema_id, text)
+
+    async def follow(self, found: Callable[[set[str]], None]) -> None:
+        """Ask again for what input waits for; runs until cancelled."""
+        while True:
+            await asyncio.sleep(self.ASK_AGAIN)
+            for schema_id in sorted(self.awaited):
+                try:
+                    text = await asyncio.to_thread(registry.schema_of, self._client, schema_id)
+                except registry.RegistryError:
+                    break
+                self._codec.learn(schema_id, text)
+                self.awaited.discard(schema_id)
+                found({f"schema|{schema_id}"})

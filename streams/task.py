@@ -8,7 +8,7 @@ leaves the process, so the log is always the truth.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,8 @@ class TaskPlan:
     changelogs: Mapping[str, str]
     interval: float
     timeout_ms: int
+    learn: Callable[[Sequence[Any]], Awaitable[None]]
+    """Asks the registry about schemas in a chunk that are new here."""
     leave: Callable[[BaseException, str], None]
     """Called with a failure that memory cannot survive; does not return."""
 
@@ -128,6 +130,7 @@ class Task:
         while len(self._pending.outputs) and self._pending.count > self.MOST_PENDING:
             self._room.clear()
             await self._room.wait()
+        await self.plan.learn(run)
         if self.closed:
             return
         expected = self._next.get(topic)

@@ -1,6 +1,7 @@
 """The parts of a worker that know no Faust: codec, reference data, stages. One function makes them all."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import yaml
 
 from schemas.codec import Codec
-from streams import feeds, inventory, orders, shipments, supply, topics
+from streams import metrics, feeds, inventory, orders, shipments, supply, topics
 from streams.clock import Clock, clock
 from streams.intake import INBOUND, Chunk, Intake, IntakeRules
+from streams.references import References
 from streams.schema_ids import SchemaIds
 from streams.settings import Settings
 from streams.stages import KeyedStage, Rows, Stage
@@ -27,17 +29,16 @@ class Parts:
     clock: Clock
     client: Mapping[str, Any]
     stages: Sequence[Stage]
-    apply_reference: Callable[[str, Sequence[Any]], set[str]]
-    learn: Callable[[str, Sequence[Any]], Awaitable[None]]
-    prepare: Callable[[], Awaitable[None]]
-    close: Callable[[], Awaitable[None]]
+    references: References
+    ids: SchemaIds
 
 
 def connect(settings: Settings) -> Parts:
     """Make every part from the settings; raise channels.ChannelsError for a bad channels file."""
     declared = channels.parse(yaml.safe_load(Path(settings.channels).read_text()))
     codec = Codec()
-    ids = SchemaIds(settings.registry, codec, [channel.topic for channel in declared.channels.values()])
+    ids = SchemaIds(settings.registry, codec, [channel.id for channel in declared.channels])
+    client = {"bootstrap_servers": settings.bootstrap}
     reference = Reference()
     rules = IntakeRules(
         window_ms=settings.duplicate_window_ms, future_ms=settings.future_limit_ms, past_ms=settings.past_limit_ms
@@ -48,7 +49,7 @@ def connect(settings: Settings) -> Parts:
         return Stage(name, (topic,), lambda _: KeyedStage(name, codec.decoder(topic), step, tick))
 
     stages = (
-        Stage("intake", INBOUND, lambda _: IntakeStage(Intake(reference, codec.decode, rules))),
+        Stage("intake", INBOUND, lambda _: IntakeStage(Intake(reference, codec.decode, rules), ids)),
         keyed("shipments", "shipment.events", shipments.step, shipments.clock),
         keyed("supply", "supply.events", supply.step, supply.clock),
         keyed("orders", "order.events", orders.step, orders.clock),
@@ -59,37 +60,39 @@ def connect(settings: Settings) -> Parts:
     def apply_reference(topic: str, run: Sequence[Any]) -> set[str]:
         changed: set[str] = set()
         for record in run:
-            if record.value is not None:
-                changed |= reference.apply_encoded(topic, record.value, codec.decode)
+            changed |= reference.apply_encoded(topic, record.value, codec.decode, record.key)
         return changed
 
     return Parts(
         codec=codec,
         clock=clock(settings.clock),
-        client={"bootstrap_servers": settings.bootstrap},
+        client=client,
         stages=stages,
-        apply_reference=apply_reference,
-        learn=ids.learn,
-        prepare=ids.load,
-        close=ids.close,
+        references=References(topics.REFERENCES, client, apply_reference),
+        ids=ids,
     )
 
 
 class IntakeStage:
     """Intake as the task runner sees it: its table is the window of event ids and the input that waits."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
+    def __init__(self, intake: Intake, ids: SchemaIds) -> None:
+        self._intake, self._ids = intake, ids
+        self._told: Counter[tuple[str, str]] = Counter()
         self.rows: Rows = {}
 
     def recover(self, rows: Rows) -> None:
         self.rows = rows
         self._intake.recover(rows)
+        self._ids.awaited |= self._intake.schemas_awaited()
 
     def step(self, topic: str, run: Sequence[Any], now: int) -> Outcome:
         return self._keep(self._intake.step(self.rows, Chunk(topic, run[0].partition, run), now))
 
     def sweep(self, now: int) -> Outcome:
+        for (topic, outcome), count in self._intake.counts.items():
+            metrics.INTAKE.labels(topic, outcome).inc(count - self._told[topic, outcome])
+        self._told = self._intake.counts.copy()
         return self._keep(self._intake.sweep(self.rows, now))
 
     def settle(self, keys: set[str], now: int) -> Outcome:

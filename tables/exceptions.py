@@ -45,6 +45,7 @@ CATEGORIES: dict[str, Category] = {
     "CLOSED_LOCATION": Category("HIGH", "warehouse", "Reopen the location or scan at an open one; then replay."),
     "INACTIVE_ITEM": Category("MEDIUM", "master-data", "Reactivate the item or move the stock to its successor."),
     "DOCUMENT_CONFLICT": Category("HIGH", "partner-desk", "Two documents share a number; ask the sender which holds."),
+    "SCHEMA_UNAVAILABLE": Category("HIGH", "integration", "Bring the registry back; the record then enters by itself."),
     "STALE_REVISION": Category("LOW", "integration", "None: a newer revision is already in force."),
     # ---- supply
     "UNKNOWN_PURCHASE_ORDER": Category("MEDIUM", "buyer", "Release the purchase order to this system, or refuse the document."),
