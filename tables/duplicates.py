@@ -5,9 +5,10 @@ Each step adds one row with the ids it took; rows of ids are merged as they gath
 
 import hashlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from tables.outcome import pack_row, unpack_row
+from tables.refusal import Refused
 
 HOUR: Final = 3_600_000
 PREFIX: Final = b"seen|"
@@ -30,6 +31,20 @@ def event_identity(event_id: str) -> bytes | None:
 def scoped_identity(event_id: str, *scope: str) -> bytes:
     """16 bytes for an id that is no UUID, and so is its sender's own: hashed with topic and sender."""
     return hashlib.blake2b("\x1f".join((*scope, event_id)).encode(), digest_size=ID_SIZE).digest()
+
+
+def identity_of(topic: str, content: Mapping[str, Any]) -> bytes | None:
+    """The 16 bytes an event is remembered by; None for reference data and heartbeats. Raise Refused for an empty id."""
+    event_id = content.get("event_id")
+    if event_id is None:
+        return None
+    known = event_identity(event_id)
+    if known is not None:
+        return known
+    if not event_id.strip():
+        raise Refused("MISSING_FIELD", ("record", topic), "event_id is empty")
+    sender = content.get("source") or content.get("supplier") or content.get("carrier") or "ERP"
+    return scoped_identity(content["event_id"], topic, sender)
 
 
 class Window:
