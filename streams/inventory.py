@@ -7,15 +7,16 @@ neither rows nor the chain of deltas depend on how the log was cut into chunks.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from schemas.records import AvailabilityDelta, ChannelAvailability, LedgerEntry
+from schemas.records import Availability, AvailabilityDelta, ChannelAvailability, LedgerEntry
 from tables.availability import delta, merged, snapshot
 from tables.channels import Channels
 from tables.findings import reported
 from tables.materiality import gate
-from tables.offer import described, offer, plan
-from tables.outcome import Entry, Outcome, Output, check_order
+from tables.offer import described, offers, plan
+from tables.outcome import HEADER_SIZE, Entry, Outcome, Output, check_order
+from tables.plain import fold_plain
 from tables.position import NO_DATE, Position, peek
-from tables.sku import ANYWHERE, Sku, Terms
+from tables.sku import ANYWHERE, Sku, Terms, read
 
 LEDGER: Final = "inventory.ledger"
 _SKU_KEY: Final = "|" + ANYWHERE
@@ -63,6 +64,8 @@ class _Fold:
         self._rows = rows
         self._config = config
         self._positions: dict[bytes, Position] = {}
+        self._plain: dict[bytes, bytes] = {}  # rows folded the short way; a key is here or there
+        self._snapshots: dict[str, Availability] = {}
         self._skus: dict[bytes, Sku] = {}
         self._outputs: list[Output] = []
         self._deltas: dict[str, AvailabilityDelta] = {}
@@ -75,9 +78,19 @@ class _Fold:
         raw = key.encode()
         position = self._positions.get(raw)
         if position is None:
-            row = self._rows.get(raw)
+            row = self._plain.get(raw) or self._rows.get(raw)
             if row is not None:
+                folded = fold_plain(row, offset, key, entry, self._config.materiality)
+                if folded is not None:
+                    self._plain[raw], said, told, moved = folded
+                    self._snapshots[key] = said
+                    if told is not None:
+                        self._note(key, told)
+                    if moved:
+                        self._offer(raw[: raw.index(b"|")], offset, said["computed_at"], said["correlation_id"])
+                    return
                 position = Position.load(row)
+                self._plain.pop(raw, None)
             elif entry["kind"] != "CLOCK":
                 position = self._new(offset, key)
             else:
@@ -91,14 +104,13 @@ class _Fold:
             self._outputs.append(reported(finding, key, entry))
         self._judge(key, position)
         if position.atp != atp or position.next_receipt != date:
-            code = raw.partition(b"|")[0]
-            self._offer(code, self._sku(code), offset, position.clock, position.correlation_id)
+            self._offer(raw[: raw.index(b"|")], offset, position.clock, position.correlation_id)
 
     def sku_entry(self, offset: int, key: str, entry: LedgerEntry) -> None:
         """A fact about a SKU everywhere: its policy, or the time."""
         kind = entry["kind"]
         code = key[: -len(_SKU_KEY)].encode()
-        if kind != "POLICY" and (kind != "CLOCK" or code + _SKU_ROW not in self._rows):
+        if kind != "POLICY" and (kind != "CLOCK" or (code not in self._skus and code + _SKU_ROW not in self._rows)):
             return
         sku = self._sku(code)
         check_order(key, offset, sku.offset)
@@ -108,15 +120,18 @@ class _Fold:
             terms = Terms(sku.terms)
             for location in terms.locations:
                 self._apply_policy(offset, f"{key[:-1]}{location}", terms.segment, sku.safety_stock(location), entry)
-        self._offer(code, sku, offset, entry["recorded_at"], entry["correlation_id"])
+        self._offer(code, offset, entry["recorded_at"], entry["correlation_id"])
 
     def _apply_policy(self, offset: int, key: str, segment: str, safety_stock: int, entry: LedgerEntry) -> None:
         raw = key.encode()
-        position = self._positions.get(raw) or Position.load(self._rows[raw])
+        position = self._positions.get(raw)
+        if position is None:
+            position = Position.load(self._plain.get(raw) or self._rows[raw])
         if position.safety_stock == safety_stock and position.segment == segment:
             return
         check_order(key, offset, position.offset)
         self._positions[raw] = position
+        self._plain.pop(raw, None)
         position.offset = offset
         position.set_policy(entry, segment, safety_stock)
         self._judge(key, position)
@@ -143,44 +158,46 @@ class _Fold:
         """Derive the promise; note a delta where it has changed enough."""
         position.derive()
         now = (position.clock, position.atp, position.next_receipt)
-        last = (
-            (position.published_at, position.published_atp, position.published_date)
-            if position.published_revision
-            else None
-        )
+        last = None
+        if position.published_revision:
+            last = (position.published_at, position.published_atp, position.published_date)
         because, due = gate(last, now, self._config.materiality.of(position.segment))
         if because is not None:
             said = delta(key, position, because)
-            before = self._deltas.get(key)
-            self._deltas[key] = said if before is None else merged(before, said)
+            self._note(key, said)
             position.published_at, position.published_atp, position.published_date = now
             position.published_revision, position.published_on_hand = position.revision, said["on_hand"]
         if position.day_due and (not due or position.day_due < due):
             due = position.day_due
         position.due = due
 
-    def _offer(self, code: bytes, sku: Sku, offset: int, now: int, correlation_id: str) -> None:
-        """Judge every channel's offer of the SKU on what its locations promise as of this entry."""
-        terms = plan(self._config, sku.terms)
-        positions, rows, figures = self._positions, self._rows, []
+    def _note(self, key: str, said: AvailabilityDelta) -> None:
+        before = self._deltas.get(key)
+        self._deltas[key] = said if before is None else merged(before, said)
+
+    def _offer(self, code: bytes, offset: int, now: int, correlation_id: str) -> None:
+        """Judge what channels are offered of a SKU on what its locations promise as of this entry."""
+        sku = self._skus.get(code)
+        if sku is None:
+            due, told, raw_terms = read(self._rows[code + _SKU_ROW])
+        else:
+            due, told, raw_terms = sku.due, sku.told, sku.terms
+        terms = plan(self._config, raw_terms)
+        positions, plain, rows, figures = self._positions, self._plain, self._rows, []
         for end in terms.keys:
-            position = positions.get(code + end)
+            raw = code + end
+            position = positions.get(raw)
             if position is None:
-                figures.append(peek(rows[code + end]))
+                figures.append(peek(plain.get(raw) or rows[raw], HEADER_SIZE))
             else:
                 figures.append((position.atp, position.as_of, position.next_receipt))
-        due = 0
-        for share in terms.shares:
-            last = sku.told[share.slot] if share.slot >= 0 else None
-            told, look = offer(share, figures, last, now)
-            if told is not None:
-                self._tell(described(share, terms, code.decode(), figures, told, last, correlation_id))
-                sku.tell(share.slot, share.channel.id, told)
-                sku.touch(offset)
-            if look and (not due or look < due):
-                due = look
-        if due != sku.due:
-            sku.due = due
+        tellings, look = offers(terms.shares, figures, told, now)
+        if tellings or look != due:
+            sku = self._sku(code)
+            for telling in tellings:
+                self._tell(described(telling, terms, code.decode(), figures, correlation_id))
+                sku.tell(telling[0].slot, telling[0].channel.id, telling[1])
+            sku.due = look
             sku.touch(offset)
 
     def _tell(self, said: ChannelAvailability) -> None:
@@ -193,13 +210,14 @@ class _Fold:
 
     def outcome(self) -> Outcome:
         """Rows and outputs of the step: exceptions, deltas, whole answers, offers."""
-        rows: dict[bytes, bytes | None] = {}
+        rows: dict[bytes, bytes | None] = {**self._plain}
         outputs = self._outputs
         outputs += [("availability.deltas", key, said) for key, said in self._deltas.items()]
         for raw, position in self._positions.items():
             rows[raw] = position.dump()
             key = raw.decode()
-            outputs.append(("availability.snapshots", key, snapshot(key, position)))
+            self._snapshots[key] = snapshot(key, position)
+        outputs += [("availability.snapshots", key, said) for key, said in self._snapshots.items()]
         for code, sku in self._skus.items():
             if sku.changed:
                 rows[code + _SKU_ROW] = sku.dump()

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from schemas.records import SELLABLE, Availability, AvailabilityDelta, Expected, PromiseBucket, Stamp
-from tables.position import CAUSES, KINDS, NO_DATE, Listed, Position
+from tables.expected import Listed
+from tables.position import CAUSES, KINDS, NO_DATE, Position
 
 
 def snapshot(key: str, position: Position) -> Availability:
@@ -55,7 +56,7 @@ def delta(key: str, position: Position, because: str) -> AvailabilityDelta:
         "allocated": position.allocated,
         "safety_stock": position.safety_stock,
         "expected": position.counted,
-        "reasons": reasons(position.reasons),
+        "reasons": reasons_of(position.reasons),
         "material_because": because,
         "schedule": _schedule(position.schedule) if position.schedule else [],
         "as_of": position.as_of,
@@ -81,7 +82,7 @@ def merged(first: AvailabilityDelta, last: AvailabilityDelta) -> AvailabilityDel
 _REASONS: dict[int, tuple[str, ...]] = {}
 
 
-def reasons(bits: int) -> list[str]:
+def reasons_of(bits: int) -> list[str]:
     """The ledger kinds a position's bits stand for, in the order of the ledger's own list."""
     known = _REASONS.get(bits)
     if known is None:

@@ -5,7 +5,7 @@ what has `moved` against the document. The difference is taken out of the claim,
 and expected, nor both gone and held, whichever entry comes first.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from schemas.records import Claim
 
@@ -13,7 +13,10 @@ DateKey = tuple[bool, int, str, str]
 Part = tuple[str, str | None, int, int | None, str]
 """Line, shipment, quantity, date (days since the epoch; none: now), state. A list where it comes from a row."""
 
-ClaimFacts = list  # type: ignore[type-arg]  # [settled, moved, fence_days, offset_days, parts]; flat, as the row has it
+ClaimFacts = list[Any]
+"""Settled, moved, fence_days, offset_days, parts: a list, as the row has it."""
+Transit = list[Any]
+"""Quantity left but not arrived (negative: arrived before it was known to have left), arrival date or none."""
 SETTLED: Final = 0
 MOVED: Final = 1
 FENCE: Final = 2
@@ -29,7 +32,7 @@ _DAY: Final = 86_400_000
 def restate(claims: dict[str, ClaimFacts], reference: str, claim: Claim) -> None:
     """Fold what the document's owner says now; movements already seen stay counted."""
     known = claims.get(reference)
-    parts = [
+    parts: list[list[Any]] = [
         [part["line"], part["shipment"], part["quantity"], part["date"], part["state"]]
         for part in claim["parts"]
         if part["quantity"] > 0
@@ -73,18 +76,18 @@ def outstanding(claim: ClaimFacts | None) -> int:
     """The sum of what remains."""
     if claim is None:
         return 0
-    total = sum([part[2] for part in claim[PARTS]])
-    excess = claim[MOVED] - claim[SETTLED]
+    total: int = sum([part[2] for part in claim[PARTS]])
+    excess: int = claim[MOVED] - claim[SETTLED]
     return max(0, total - excess) if excess > 0 else total
 
 
-def transfer(transit: dict[str, list[int | None]], reference: str, quantity: int, left_at: int | None) -> None:
+def transfer(transit: dict[str, Transit], reference: str, quantity: int, left_at: int | None) -> None:
     """Add one leg of a transfer to what is on its way here; `left_at` (ms) is known from the leaving leg only.
 
     The arrival date (days since the epoch) is two days after the first leg that left.
     """
     known = transit.get(reference)
-    total = quantity + ((known[0] or 0) if known else 0)
+    total = quantity + (known[0] if known else 0)
     if not total:
         transit.pop(reference, None)
         return
@@ -95,6 +98,6 @@ def transfer(transit: dict[str, list[int | None]], reference: str, quantity: int
     transit[reference] = [total, date]
 
 
-def _order(part: list[object]) -> DateKey:
+def _order(part: list[Any]) -> DateKey:
     line, shipment, _, date, _ = part
-    return (date is not None, date or 0, line, shipment or "")  # type: ignore[return-value]
+    return (date is not None, date or 0, line, shipment or "")

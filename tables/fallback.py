@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from schemas.records import ChannelAvailability, FeedStatus
+from schemas.records import ChannelAvailability, ChannelLocation, FeedStatus
 
 Freshness = Literal["FRESH", "LATE", "STALE"]
 ORDER: Final = {"FRESH": 0, "LATE": 1, "STALE": 2}
@@ -66,13 +66,13 @@ def fallback(
     is the very record given where nothing was.
     """
     applied: list[str] = []
-    places = []
+    places: list[ChannelLocation] = []
     for place in availability["by_location"]:
         status = statuses.get(place["location"], "FRESH")
         chosen = rule.of(status)
         if chosen.action != "USE_LAST":
             applied.append(f"{chosen} {place['location']} {status}")
-        places.append({**place, "quantity": chosen.effective(place["quantity"])})
+        places.append({"location": place["location"], "quantity": chosen.effective(place["quantity"])})
     if not applied:
         return availability
     total = sum(place["quantity"] for place in places) - availability["buffer"]
@@ -81,7 +81,7 @@ def fallback(
         **availability,
         "quantity": quantity,
         "status": sales_status(quantity, low_at, availability["next_date"]),
-        "by_location": places,  # type: ignore[typeddict-item]
+        "by_location": places,
         "fallback": "; ".join(applied),
     }
 

@@ -11,9 +11,11 @@ from typing import Final
 LIMIT: Final = 64
 _RECORD: Final = struct.Struct(">hIiB")  # time (high and low part), quantity, number of the disposition in its row
 SIZE: Final = _RECORD.size
-_FULL: Final = LIMIT * SIZE
-_MOST: Final = 2**31 - 1  # a larger movement takes several records
-_pack, _unpack_from = _RECORD.pack, _RECORD.unpack_from
+FULL: Final = LIMIT * SIZE
+MOST: Final = 2**31 - 1  # a larger movement takes several records
+record: Final = _RECORD.pack
+"""High and low 32 bits of the time, quantity, number of the disposition: what `added` puts at the end."""
+_unpack_from: Final = _RECORD.unpack_from
 
 NEVER: Final = -(2**47)
 """Earlier than every movement."""
@@ -21,18 +23,18 @@ NEVER: Final = -(2**47)
 
 def added(journal: bytes, at: int, quantity: int, disposition: int) -> tuple[bytes, int]:
     """Return the journal with one more movement, and the time of the newest movement it had to drop (or NEVER)."""
-    if not -_MOST <= quantity <= _MOST:
+    if not -MOST <= quantity <= MOST:
         return _large(journal, at, quantity, disposition)
-    record = _pack(at >> 32, at & 0xFFFFFFFF, quantity, disposition)
+    newest = record(at >> 32, at & 0xFFFFFFFF, quantity, disposition)
     if not journal:
-        return record, NEVER
+        return newest, NEVER
     high, low, _, _ = _unpack_from(journal, len(journal) - SIZE)
     if at >= (high << 32) + low:
-        journal += record
+        journal += newest
     else:
         index = bisect_right(_times(journal), at) * SIZE
-        journal = journal[:index] + record + journal[index:]
-    if len(journal) <= _FULL:
+        journal = journal[:index] + newest + journal[index:]
+    if len(journal) <= FULL:
         return journal, NEVER
     high, low, _, _ = _unpack_from(journal)
     return journal[SIZE:], (high << 32) + low
@@ -60,7 +62,7 @@ def _times(journal: bytes) -> list[int]:
 def _large(journal: bytes, at: int, quantity: int, disposition: int) -> tuple[bytes, int]:
     dropped = NEVER
     while quantity:
-        part = max(-_MOST, min(_MOST, quantity))
+        part = max(-MOST, min(MOST, quantity))
         journal, time = added(journal, at, part, disposition)
         dropped, quantity = max(dropped, time), quantity - part
     return journal, dropped

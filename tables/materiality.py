@@ -3,16 +3,13 @@
 Times are milliseconds UTC of the fold's own clock, dates days since the epoch, quantities base units.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Reason = Literal[
     "FIRST", "ZERO_CROSSED", "LEVEL_CROSSED", "ABSOLUTE_STEP", "RELATIVE_STEP", "DATE_MOVED", "MAX_SILENCE"
 ]
-Figures = Sequence[int | None] | tuple[int, int, int | None]
-"""Time, quantity, earliest date of more (or none)."""
-
 FAR: Final = 1 << 31  # days: more than any two dates lie apart
 
 
@@ -50,7 +47,8 @@ def gate(
 ) -> tuple[Reason | None, int]:
     """Return why the figures must be published now (or none), and when to look again at the latest (0: no need).
 
-    A material change within the minimum interval waits: no reason yet, but a time to look again.
+    Figures are time, quantity, earliest date of more (or none). A material change within the minimum interval waits:
+    no reason yet, but a time to look again.
     """
     at, quantity, date = now
     silence = policy.max_silence
@@ -58,34 +56,27 @@ def gate(
         return "FIRST", at + silence if silence else 0
     since, before, before_date = last
     reason: Reason | None = None
-    if quantity != before or date != before_date:
+    if quantity != before:
         if (quantity > 0) is not (before > 0):
             return "ZERO_CROSSED", at + silence if silence else 0
-        reason = _step(before, quantity, before_date, date, policy)
-        if reason is not None:
-            wait = since + policy.min_interval
-            if at < wait:
-                return None, wait
-            return reason, at + silence if silence else 0
+        step = quantity - before if quantity > before else before - quantity
+        if policy.levels and any((quantity > level) is not (before > level) for level in policy.levels):
+            reason = "LEVEL_CROSSED"
+        elif policy.absolute_step is not None and step >= policy.absolute_step:
+            reason = "ABSOLUTE_STEP"
+        elif policy.relative_step is not None and step * 100 >= policy.relative_step * before:
+            reason = "RELATIVE_STEP"
+    if date != before_date and reason is None and policy.date_days is not None:
+        moved = FAR if date is None or before_date is None else abs(date - before_date)
+        if moved > policy.date_days:
+            reason = "DATE_MOVED"
+    if reason is not None:
+        wait = since + policy.min_interval
+        if at < wait:
+            return None, wait
+        return reason, at + silence if silence else 0
     if not silence:
         return None, 0
     if at - since >= silence:
         return "MAX_SILENCE", at + silence
     return None, since + silence
-
-
-def _step(before: int, quantity: int, before_date: int | None, date: int | None, policy: Materiality) -> Reason | None:
-    for level in policy.levels:
-        if (quantity > level) is not (before > level):
-            return "LEVEL_CROSSED"
-    step = quantity - before if quantity > before else before - quantity
-    if step:
-        if policy.absolute_step is not None and step >= policy.absolute_step:
-            return "ABSOLUTE_STEP"
-        if policy.relative_step is not None and step * 100 >= policy.relative_step * before:
-            return "RELATIVE_STEP"
-    if date != before_date and policy.date_days is not None:
-        moved = FAR if date is None or before_date is None else abs(date - before_date)
-        if moved > policy.date_days:
-            return "DATE_MOVED"
-    return None

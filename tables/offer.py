@@ -1,5 +1,7 @@
 """What a channel is offered of a SKU: the promises of its sourcing locations, less its buffer."""
 
+# ruff: noqa: PLR1730 - max() is a call, and this is the hot path
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -62,39 +64,53 @@ def _plan(config: Channels, terms: Terms) -> Plan:
     return Plan(terms.segment, locations, keys, shares)
 
 
-def offer(share: Share, figures: Sequence[Figures], last: Told | None, now: int) -> tuple[Told | None, int]:
-    """Decide whether the channel must be told; return what to tell it (or none) and when to look again (0: never).
+Telling = tuple[Share, Told, Told | None]
+"""Whom to tell, what, and what was told before."""
+
+
+def offers(
+    shares: Sequence[Share], figures: Sequence[Figures], told: Sequence[Told], now: int
+) -> tuple[Sequence[Telling], int]:
+    """Decide which channels must be told; return them, and when to look again at the latest (ms; 0: never).
 
     `figures` are those of the plan's locations. A channel that sells the SKU from none of them is not told of it; one
-    that was, is told 0 once.
+    that did, is told 0 once.
     """
-    total = -share.buffer
-    date = NO_DATE
-    for place in share.places:
-        atp, _, arrives = figures[place]
-        total += atp
-        if arrives < date:
-            date = arrives
-    quantity = total if total > 0 else 0
-    if last is None:
-        if not share.places:
-            return None, 0
-        return (1, now, quantity, date), gate(None, (now, quantity, date), share.materiality)[1]
-    if not share.places and not last[2] and last[3] == NO_DATE:
-        return None, 0
-    if now < last[1]:
-        now = last[1]  # locations have clocks of their own; what a channel hears does not go back in time
-    reason, look = gate(last[1:], (now, quantity, date), share.materiality)
-    if reason is None:
-        return None, look
-    return (last[0] + 1, now, quantity, date), look
+    tellings: Sequence[Telling] = ()
+    due = 0
+    for share in shares:
+        _, slot, places, buffer, materiality = share
+        last = told[slot] if slot >= 0 else None
+        if not places and (last is None or (not last[2] and last[3] == NO_DATE)):
+            continue
+        quantity, date = -buffer, NO_DATE
+        for place in places:
+            atp, _, arrives = figures[place]
+            quantity += atp
+            if arrives < date:
+                date = arrives
+        if quantity < 0:
+            quantity = 0
+        if last is None:
+            revision, at = 1, now
+            reason, look = gate(None, (at, quantity, date), materiality)
+        else:
+            revision, at = last[0] + 1, last[1]
+            if now > at:  # locations have clocks of their own; what a channel hears does not go back in time
+                at = now
+            reason, look = gate(last[1:], (at, quantity, date), materiality)
+        if reason is not None:
+            tellings = (*tellings, (share, (revision, at, quantity, date), last))
+        if look and (not due or look < due):
+            due = look
+    return tellings, due
 
 
 def described(
-    share: Share, plan: Plan, sku: str, figures: Sequence[Figures], told: Told, last: Told | None, correlation_id: str
+    telling: Telling, plan: Plan, sku: str, figures: Sequence[Figures], correlation_id: str
 ) -> ChannelAvailability:
-    """The record of an offer just decided on these figures."""
-    revision, at, quantity, date = told
+    """The record of an offer just decided on these figures of the plan's locations."""
+    share, (revision, at, quantity, date), last = telling
     channel = share.channel
     return {
         "channel": channel.id,
@@ -104,9 +120,7 @@ def described(
         "quantity": quantity,
         "previous_quantity": last[2] if last else 0,
         "status": sales_status(quantity, channel.low_at, None if date == NO_DATE else date),
-        "by_location": [
-            {"location": plan.locations[place], "quantity": figures[place][0]} for place in share.places
-        ],
+        "by_location": [{"location": plan.locations[place], "quantity": figures[place][0]} for place in share.places],
         "next_date": None if date == NO_DATE else date,
         "buffer": share.buffer,
         "fallback": None,

@@ -1,8 +1,10 @@
 """The stock position of one SKU at one location: a fold of its ledger entries, and the promise that follows from it.
 
 State is facts alone; what may be promised is derived. The row is numbers in fixed places (what channels read of a
-neighbour comes first), the journal's bytes, and a JSON list of the rest, whose tail is left out while it is empty.
+neighbour comes first), the segment, the journal, and a JSON list of the rest, whose tail is left out while it is empty.
 """
+
+# ruff: noqa: PLR1730, FURB136 - max() is a call, and this is the hot path
 
 import struct
 from collections.abc import Sequence
@@ -12,7 +14,8 @@ import orjson
 
 from schemas.records import SELLABLE, LedgerEntry, LedgerKind
 from tables import claims, journal
-from tables.outcome import HEADER_SIZE, CorruptRow, seal, unpack_row
+from tables.expected import Listed, expected
+from tables.outcome import CorruptRow, seal, unpack_row
 from tables.promise import promise
 
 DAY: Final = 86_400_000
@@ -21,29 +24,24 @@ CAUSES: Final = 8  # source coordinates and stamps a position remembers
 STAMPS: Final = 8
 
 KINDS: Final[tuple[str, ...]] = get_args(LedgerKind)
-_BIT: Final = {kind: 1 << number for number, kind in enumerate(KINDS)}  # reasons are kept as a set of bits
-_SIGNS: Final = {"RECEIPT": 1, "RETURN": 1, "TRANSFER_IN": 1, "ADJUST": 1, "ISSUE": -1, "TRANSFER_OUT": -1}
-COUNTED: Final = frozenset({"ORDERED", "ACKNOWLEDGED", "IN_TRANSIT", "TRANSFER"})
+BIT: Final = {kind: 1 << number for number, kind in enumerate(KINDS)}  # reasons are kept as a set of bits
+SIGNS: Final = {"RECEIPT": 1, "RETURN": 1, "TRANSFER_IN": 1, "ADJUST": 1, "ISSUE": -1, "TRANSFER_OUT": -1}
 
 _FIGURES: Final = "qqi"  # atp, as_of, next receipt
-_NUMBERS: Final = _FIGURES + "BIqqqqIqqiqqH"
-_peek: Final = struct.Struct(">" + _FIGURES).unpack_from
-_row: Final = struct.Struct(">BIqq" + _NUMBERS)
-_read: Final = _row.unpack_from
-_write: Final = struct.Struct(">qq" + _NUMBERS).pack
-_SIZE: Final = _row.size
+_NUMBERS: Final = _FIGURES + "?BBIqqqqIqqiqqH"
+ROW: Final = struct.Struct(">BIqq" + _NUMBERS)
+"""Frame and numbers, as `Position.load` reads them; then come the segment, the journal and the JSON list."""
+BODY: Final = struct.Struct(">qq" + _NUMBERS)
+"""The same less the frame's first two, as `Position.dump` writes them."""
+peek: Final = struct.Struct(">" + _FIGURES).unpack_from
+"""Read a row's `Figures` at HEADER_SIZE, without the rest of it."""
+_read: Final = ROW.unpack_from
+_SIZE: Final = ROW.size
 
 Figures = tuple[int, int, int]
 """ATP, as_of, earliest date of more (or NO_DATE): what a channel needs of a position."""
 Finding = tuple[str, str, int, int]
 """Exception category, disposition, the figure found, the figure compared with."""
-Listed = tuple[int, str, str, str | None, int, str, bool]
-"""Expected supply: date, document, line, shipment, quantity, state, overdue."""
-
-
-def peek(row: bytes) -> Figures:
-    """Read a framed row's figures without the rest of it."""
-    return _peek(row, HEADER_SIZE)  # type: ignore[return-value]
 
 
 class Position:
@@ -75,9 +73,9 @@ class Position:
     journal: bytes
     dropped_at: int  # newest movement no longer in the journal, ms
     counts: dict[str, int] | None  # time of the count in force by disposition, ms
-    supply: dict[str, list[Any]] | None  # claims by document
-    demand: dict[str, list[Any]] | None
-    transit: dict[str, list[int | None]] | None
+    supply: dict[str, claims.ClaimFacts] | None  # claims by document
+    demand: dict[str, claims.ClaimFacts] | None
+    transit: dict[str, claims.Transit] | None
     published_revision: int  # of the newest delta; 0: none yet
     published_at: int
     published_atp: int
@@ -115,8 +113,8 @@ class Position:
         position = cls()
         try:
             (
-                version, _, position.offset, position.due, position.atp, position.as_of, position.next_receipt, count,
-                position.revision, position.clock, position.available, position.allocated, position.safety_stock,
+                version, _, position.offset, position.due, position.atp, position.as_of, position.next_receipt, plain,
+                segment, count, position.revision, position.clock, position.available, position.allocated, position.safety_stock,
                 position.published_revision, position.published_at, position.published_atp, position.published_date,
                 position.published_on_hand, position.dropped_at, position.reasons,
             ) = _read(row)  # fmt: skip
@@ -124,33 +122,38 @@ class Position:
             raise CorruptRow(f"row of {len(row)} bytes is shorter than its numbers") from error
         if version != 1:
             unpack_row(row)  # says what is wrong
-        facts = _SIZE + count * journal.SIZE
-        position.journal = row[_SIZE:facts]
+        movements = _SIZE + segment
+        facts = movements + count * journal.SIZE
+        position.segment = row[_SIZE:movements].decode()
+        position.journal = row[movements:facts]
         rest = orjson.loads(row[facts:])
-        if len(rest) == 3:
-            position.segment, position.causes, position.stamps = rest
+        if plain:
+            position.causes, position.stamps = rest
             position.others = position.counts = position.supply = position.demand = position.transit = None
         else:
             (
-                position.segment, position.causes, position.stamps, position.others, position.counts, position.supply,
-                position.demand, position.transit,
+                position.causes, position.stamps, position.others, position.counts, position.supply, position.demand,
+                position.transit,
             ) = rest  # fmt: skip
         return position
 
     def dump(self) -> bytes:
         """Frame the row; the same entries in the same order give the same bytes, however they were chunked."""
-        rest: list[Any] = [self.segment, self.causes, self.stamps]
-        if self.demand or self.supply or self.others or self.counts or self.transit:
+        rest: list[Any] = [self.causes, self.stamps]
+        plain = not (self.demand or self.supply or self.others or self.counts or self.transit)
+        if not plain:
             rest += (
                 self.others or None, self.counts or None, self.supply or None, self.demand or None, self.transit or None
             )  # fmt: skip
+        segment = self.segment.encode()
         return seal(
-            _write(
-                self.offset, self.due, self.atp, self.as_of, self.next_receipt, len(self.journal) // journal.SIZE,
-                self.revision, self.clock, self.available, self.allocated, self.safety_stock,
-                self.published_revision, self.published_at, self.published_atp, self.published_date,
+            BODY.pack(
+                self.offset, self.due, self.atp, self.as_of, self.next_receipt, plain, len(segment),
+                len(self.journal) // journal.SIZE, self.revision, self.clock, self.available, self.allocated,
+                self.safety_stock, self.published_revision, self.published_at, self.published_atp, self.published_date,
                 self.published_on_hand, self.dropped_at, self.reasons,
             )
+            + segment
             + self.journal
             + orjson.dumps(rest)
         )  # fmt: skip
@@ -164,25 +167,34 @@ class Position:
         if kind == "CLOCK":
             return ()
         at = entry["occurred_at"]
+        source = entry["source"]
+        for stamp in self.stamps:
+            if stamp[0] == source:
+                if at > stamp[1]:
+                    stamp[1:] = at, entry["recorded_at"], entry["coordinate"]
+                elif at == stamp[1]:
+                    stamp[1:] = max(stamp[1:], [at, entry["recorded_at"], entry["coordinate"]])
+                break
+        else:
+            self._new_stamp([source, at, entry["recorded_at"], entry["coordinate"]])
+        if (sign := SIGNS.get(kind)) is not None:
+            quantity = entry["quantity"]
+            if (reference := entry["reference"]) is not None:
+                self._settle(kind, reference, quantity)
+            findings = self._move(entry["disposition"], sign * quantity, at)
+        elif kind == "MOVE":
+            out = self._move(entry["disposition"], -entry["quantity"], at)
+            findings = (*out, *self._move(entry["to_disposition"] or SELLABLE, entry["quantity"], at))
+        elif kind == "COUNT":
+            findings = self._count(entry["disposition"], entry["quantity"], at)
+        elif kind == "SNAPSHOT":
+            findings = self._compare(entry["disposition"], entry["quantity"], at)
+        else:
+            self._claim(entry)
+            findings = ()
         if at > self.as_of:
             self.as_of = at
-        self._stamp(entry, at)
-        sign = _SIGNS.get(kind)
-        if sign is not None:
-            quantity = entry["quantity"]
-            reference = entry["reference"]
-            if reference is not None:
-                self._settle(kind, reference, quantity)
-            return self._move(entry["disposition"], sign * quantity, at)
-        if kind == "MOVE":
-            out = self._move(entry["disposition"], -entry["quantity"], at)
-            return (*out, *self._move(entry["to_disposition"] or SELLABLE, entry["quantity"], at))
-        if kind == "COUNT":
-            return self._count(entry["disposition"], entry["quantity"], at)
-        if kind == "SNAPSHOT":
-            return self._compare(entry["disposition"], entry["quantity"], at)
-        self._claim(entry)
-        return ()
+        return findings
 
     def set_policy(self, entry: LedgerEntry, segment: str, safety_stock: int) -> None:
         """Take in a POLICY entry of the SKU as far as it concerns this position."""
@@ -195,31 +207,25 @@ class Position:
 
     def _mark(self, entry: LedgerEntry, kind: str) -> None:
         coordinate = entry["coordinate"]
-        if self.published_revision == self.revision:  # the delta just sent has told what came before
-            self.reasons = _BIT[kind]
+        revision = self.revision
+        if self.published_revision == revision:  # the delta just sent has told what came before
+            self.reasons = BIT[kind]
             self.causes = [coordinate] if coordinate else []
         else:
-            self.reasons |= _BIT[kind]
+            self.reasons |= BIT[kind]
             if coordinate:
-                self.causes.append(coordinate)
-                if len(self.causes) > CAUSES:
-                    del self.causes[0]
-        self.revision += 1
+                causes = self.causes
+                causes.append(coordinate)
+                if len(causes) > CAUSES:
+                    del causes[0]
+        self.revision = revision + 1
         self.correlation_id = entry["correlation_id"]
         recorded = entry["recorded_at"]
         if recorded > self.clock:
             self.clock = recorded
 
-    def _stamp(self, entry: LedgerEntry, at: int) -> None:
-        source = entry["source"]
-        for stamp in self.stamps:
-            if stamp[0] == source:
-                if at > stamp[1]:
-                    stamp[1:] = at, entry["recorded_at"], entry["coordinate"]
-                elif at == stamp[1]:
-                    stamp[1:] = max(stamp[1:], [at, entry["recorded_at"], entry["coordinate"]])
-                return
-        self.stamps.append([source, at, entry["recorded_at"], entry["coordinate"]])
+    def _new_stamp(self, stamp: list[Any]) -> None:
+        self.stamps.append(stamp)
         if len(self.stamps) > STAMPS:
             self.stamps.remove(min(self.stamps, key=_stamp_age))
 
@@ -233,9 +239,12 @@ class Position:
         else:
             before = self._of(disposition)
             number, after = self._put(disposition, before + quantity)
-        self.journal, dropped = journal.added(self.journal, at, quantity, number)
-        if dropped > self.dropped_at:
-            self.dropped_at = dropped
+        if at >= self.as_of and len(self.journal) < journal.FULL and -journal.MOST <= quantity <= journal.MOST:
+            self.journal += journal.record(at >> 32, at & 0xFFFFFFFF, quantity, number)  # the newest of all, and room
+        else:
+            self.journal, dropped = journal.added(self.journal, at, quantity, number)
+            if dropped > self.dropped_at:
+                self.dropped_at = dropped
         if (after < 0) is not (before < 0):
             return (("NEGATIVE_STOCK", disposition, after, before),)
         return ()
@@ -327,7 +336,7 @@ class Position:
             self.counted = self.day_due = 0
             return
         today = self.clock // DAY
-        listed, counted, days = self._expected(today)
+        self.expected, counted, days = expected(self.supply or {}, self.transit or {}, today)
         demand = [
             (today if date is None else date, quantity)
             for claim in (self.demand or {}).values()
@@ -337,47 +346,9 @@ class Position:
         self.atp_signed, self.schedule = promise(opening, counted, demand, today, self.safety_stock)
         self.atp = max(0, self.atp_signed - self.safety_stock)
         self.next_receipt = min([date for date, _ in counted], default=NO_DATE)
-        self.expected = sorted(listed, key=_listing)
         self.counted = sum([quantity for _, quantity in counted])
         self.day_due = min(days, default=0) * DAY
-
-    def _expected(self, today: int) -> tuple[list[Listed], list[tuple[int, int]], list[int]]:
-        """All supply still open; what of it counts, at the date it counts on; the days when that next changes.
-
-        Overdue supply inside its fence counts from `offset` days on, so it moves every day; outside it is only shown.
-        """
-        listed: list[Listed] = []
-        counted: list[tuple[int, int]] = []
-        days: list[int] = []
-
-        def place(part: Listed, fence: int, offset: int) -> None:
-            listed.append(part)
-            date, quantity, counts = part[0], part[4], part[5] in COUNTED
-            if date >= today:
-                days.append(max(date, today + 1))
-            elif counts and today - date <= fence:
-                date = today + offset
-                days.append(today + 1)
-            else:
-                return
-            if counts:
-                counted.append((date, quantity))
-
-        for reference, claim in (self.supply or {}).items():
-            document, fence, offset = reference.partition(":")[2], claim[claims.FENCE], claim[claims.OFFSET]
-            for line, shipment, quantity, date, state in claims.remaining(claim):
-                day = today if date is None else date
-                place((day, document, line, shipment, quantity, state, day < today), fence, offset)
-        for reference, (total, date) in (self.transit or {}).items():
-            if total is not None and total > 0 and date is not None:
-                part = (date, reference.partition(":")[2], "", None, total, "TRANSFER", date < today)
-                place(part, claims.TRANSFER_FENCE, claims.TRANSFER_OFFSET)
-        return listed, counted, days
 
 
 def _stamp_age(stamp: list[Any]) -> tuple[int, int, str]:
     return stamp[1], stamp[2], stamp[0]
-
-
-def _listing(part: Listed) -> tuple[int, str, str, str]:
-    return part[0], part[1], part[2], part[3] or ""

@@ -39,6 +39,14 @@ class Terms:
         return orjson.dumps([self.channels, self.segment, self.locations])
 
 
+def read(row: bytes) -> tuple[int, list[Told], bytes]:
+    """Due time, what channels were told and the terms of a framed row, for a look without opening it."""
+    _, _, _, due, count, size = _HEAD.unpack_from(row)
+    start = _HEAD.size + count * _TOLD.size
+    told: Any = _TOLD.iter_unpack(row[_HEAD.size : start])
+    return due, list(told), row[start : start + size]
+
+
 NO_TERMS: Final = orjson.dumps([[], "", []])
 
 
@@ -103,5 +111,5 @@ class Sku:
 
     def safety_stock(self, location: str) -> int:
         """The location's own safety stock, else that of every location, else 0."""
-        stock = dict(orjson.loads(self._safety))
-        return int(stock.get(location, stock.get(None, 0)))
+        stock: dict[str | None, int] = dict(orjson.loads(self._safety))
+        return stock.get(location, stock.get(None, 0))

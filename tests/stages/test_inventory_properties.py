@@ -1,9 +1,13 @@
 """The inventory stage against a plain reading of its ledger: any order, any chunks, the same truth."""
 
+from itertools import pairwise
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_entries import DAY, NOON, TODAY, Inventory, allocate, contiguous, entry, expect, policy, rules
 
+from streams import inventory as stage
 from streams.inventory import clock
 
 MOVES = {"RECEIPT": 1, "RETURN": 1, "ISSUE": -1, "ADJUST": 1, "TRANSFER_OUT": -1, "TRANSFER_IN": 1}
@@ -14,9 +18,7 @@ quantities = st.integers(1, 30)
 times = st.integers(NOON - 3 * DAY, NOON + 2 * DAY)
 keys = st.sampled_from(KEYS)
 parts = st.lists(
-    st.tuples(
-        quantities, st.integers(TODAY - 5, TODAY + 6), st.sampled_from(["ORDERED", "ACKNOWLEDGED", "TENTATIVE"])
-    ),
+    st.tuples(quantities, st.integers(TODAY - 5, TODAY + 6), st.sampled_from(["ORDERED", "ACKNOWLEDGED", "TENTATIVE"])),
     min_size=1,
     max_size=3,
 )
@@ -192,7 +194,7 @@ def test_chunks_do_not_matter(ledger, config, cuts):
     whole, pieces = Inventory(config), Inventory(config)
     whole.take(*ledger)
     bounds = [0, *sorted(cuts), len(ledger)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         pieces.take(*ledger[start:end])
 
     assert whole.rows == pieces.rows
@@ -205,6 +207,30 @@ def test_chunks_do_not_matter(ledger, config, cuts):
         elif at[0] == "availability.deltas":
             told = ("revision", "atp", "atp_signed", "on_hand", "schedule", "as_of")
             assert [whole.last[at][name] for name in told] == [pieces.last[at][name] for name in told]
+
+
+plain_moves = st.builds(
+    lambda kind, q, at, key, source: entry(kind, q, at=at, key=key, source=source),
+    st.sampled_from(["RECEIPT", "ISSUE", "ADJUST", "RETURN"]), st.integers(1, 9), times,
+    st.sampled_from(KEYS[:2]), st.sampled_from(["WMS-DC01", "WMS-DC01", "EDI"]),
+)  # fmt: skip
+
+
+@plenty
+@given(st.lists(plain_moves, max_size=40), st.lists(facts, max_size=4), configs, st.randoms(), st.integers(1, 20))
+def test_the_short_way_is_the_general_way(moves, others, config, random, size):
+    """Simple movements take a shortcut from row to row; without it, every byte and every record is the same."""
+    ledger = sorted(moves, key=lambda fact: fact[1]["occurred_at"])
+    for fact in others:
+        ledger.insert(random.randint(0, len(ledger)), fact)
+    short, general = Inventory(config), Inventory(config)
+    for start in range(0, len(ledger), size):
+        outputs = short.take(*ledger[start : start + size])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage, "fold_plain", lambda *_: None)
+            assert sorted(general.take(*ledger[start : start + size]), key=str) == sorted(outputs, key=str)
+
+    assert short.rows == general.rows
 
 
 @plenty
@@ -221,7 +247,7 @@ def test_deltas_form_a_chain_without_gaps(ledger, config, size):
         assert not mine or (mine[0]["previous_revision"], mine[0]["previous_atp"]) == (0, 0)
     for sku in ("S1", "S2"):
         told = [record for record in inventory.topic("channel.webshop.availability") if record["sku"] == sku]
-        for before, after in zip(told, told[1:], strict=False):
+        for before, after in pairwise(told):
             assert (after["previous_revision"], after["previous_quantity"]) == (before["revision"], before["quantity"])
 
 
@@ -251,7 +277,11 @@ def test_a_channel_is_offered_the_sum_of_its_locations(ledger):
     for fact in ledger:
         inventory.take(fact)
         for sku in ("S1", "S2"):
-            here = [inventory.position(f"{sku}|{place}") for place in ("DC01", "DC02") if f"{sku}|{place}".encode() in inventory.rows]
+            here = [
+                inventory.position(f"{sku}|{place}")
+                for place in ("DC01", "DC02")
+                if f"{sku}|{place}".encode() in inventory.rows
+            ]
             if here:
                 assert inventory.offer(sku=sku)["quantity"] == sum(position["atp"] for position in here)
                 dates = [position["next_receipt"] for position in here if position["next_receipt"] is not None]

@@ -300,5 +300,3 @@ def test_a_row_of_another_release_halts():
 
     with pytest.raises(CorruptRow):
         inventory.take(entry("RECEIPT", 1))
-
-

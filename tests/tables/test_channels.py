@@ -35,7 +35,11 @@ def test_no_channels_is_a_declaration_too(content):
 def test_a_segment_inherits_what_it_does_not_say():
     """null switches a rule off; a rule left out is the default's."""
     rules = parse(
-        {"positions": {"materiality": {"default": {"absolute_step": 7, "date_days": 3}, "segments": {"A": {"date_days": None}}}}}
+        {
+            "positions": {
+                "materiality": {"default": {"absolute_step": 7, "date_days": 3}, "segments": {"A": {"date_days": None}}}
+            }
+        }
     ).materiality
 
     assert rules.of("A") == Materiality(absolute_step=7, date_days=None)

@@ -23,7 +23,7 @@ def test_a_receipt_is_taken_out_before_its_owner_knows():
     restate(claims, PO, claim(part(10)))
     move(claims, PO, 4)
 
-    assert [6] == [quantity for _, _, quantity, _, _ in remaining(claims[PO])]
+    assert [quantity for _, _, quantity, _, _ in remaining(claims[PO])] == [6]
 
     restate(claims, PO, claim(part(6), settled=4))
     assert outstanding(claims[PO]) == 6
@@ -53,7 +53,7 @@ def test_the_earliest_part_goes_first_and_undated_before_that():
     restate(claims, PO, claim(part(5, 20_002), part(5, 20_001, "2"), part(5, 20_001), part(5, None, "9")))
     move(claims, PO, 12)
 
-    assert [("2", 3), ("1", 5)] == [(line, quantity) for line, _, quantity, _, _ in remaining(claims[PO])]
+    assert [(line, quantity) for line, _, quantity, _, _ in remaining(claims[PO])] == [("2", 3), ("1", 5)]
 
 
 def test_a_settled_claim_of_nothing_is_forgotten():
