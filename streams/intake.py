@@ -94,13 +94,14 @@ class Intake:
         ids: list[bytes] = []
         marks: dict[Mark, int] = {}
         outputs, prefix = outcome.outputs, f"{topic}[{partition}]@"
-        most, decode, translate = self._rules.max_bytes, self._decode, self._scans.translate
+        most = self._rules.max_scan_bytes if topic == SCANS else self._rules.max_bytes
+        decode, translate = self._decode, self._scans.translate
         seen, waiting = self._window.seen, self._room.parking.identities
         self._scans.refresh()
         for record in records:
             key, value, begin, content, identity = record.key, record.value, len(outputs), None, None
             try:
-                if key is None or value is None or len(value) > most:
+                if key is None or value is None or len(key) + len(value) > most:
                     if value is None and key is not None and topic in REFERENCE_TOPICS:
                         accepted += 1  # deletes reference data; the follower takes it
                         continue

@@ -49,10 +49,12 @@ class Inbound:
 
 
 def check_filled(subject: tuple[str, str], **fields: str) -> None:
-    """Raise Refused when a text that must be there is empty."""
+    """Raise Refused when a text that must be there is empty, or too long for a part of a key."""
     for name, value in fields.items():
         if not value.strip():
             raise Refused("MISSING_FIELD", subject, f"{name} of {' '.join(subject)} is empty")
+        if len(value) > Refused.MOST:
+            raise Refused("OVERSIZED", subject, f"{name} has {len(value)} characters; {Refused.MOST} are allowed")
 
 
 def check_date(subject: tuple[str, str], field: str, days: int | None) -> int | None:
@@ -106,7 +108,7 @@ def every_line(
     if len(faults) > 1:
         first.message += f" (and {len(faults) - 1} more of {len(given)} lines)"
     if first.waits:
-        first.waits = frozenset().union(*(fault.waits for fault in faults))
+        first.wait_for({wait for fault in faults for wait in fault.waits})
     raise first
 
 

@@ -153,7 +153,13 @@ def _check_reference(topic: str, subject: tuple[str, str], record: Record, key: 
 def stock_snapshot(record: Record, at: Inbound) -> list[Output]:
     """StockSnapshot → a SNAPSHOT entry: it is compared with the position and never changes it."""
     subject = ("position", f"{record['sku']}|{record['location']}")
-    check_filled(subject, sku=record["sku"], location=record["location"], event_id=record["event_id"])
+    check_filled(
+        subject,
+        sku=record["sku"],
+        location=record["location"],
+        source=record["source"],
+        event_id=record["event_id"],
+    )
     at.check_key(subject, subject[1])
     at.check_time(subject, "taken_at", record["taken_at"], old=False)
     disposition = record["disposition"] or SELLABLE

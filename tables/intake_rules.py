@@ -22,9 +22,11 @@ class IntakeRules:
     """The same for documents: many are dated by the day, in a time zone of their own."""
     document_past_ms: int = 400 * DAY_MS
     """Acknowledgements, ship notices and milestones; orders may be of any age."""
-    max_bytes: int = 512 << 10
-    """Largest record taken: what it becomes, with the original in an exception, must still fit a broker's megabyte."""
-    max_lines: int = 5_000
+    max_bytes: int = 256 << 10
+    """Largest document taken: what it becomes, here and further on, must fit a broker's megabyte with room to spare."""
+    max_scan_bytes: int = 16 << 10
+    """Largest scan taken; its texts go into several records and keys."""
+    max_lines: int = 2_000
     """Most lines of a document."""
     park_ms: int = 30 * DAY_MS
     """How long a record waits by itself for reference data; afterwards its exception is replayed by hand."""

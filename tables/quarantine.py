@@ -39,8 +39,9 @@ def unusable(source: Source, most: int) -> Refused:
     subject = ("record", source.coordinate)
     if source.value is None:
         return Refused("NULL_VALUE", subject, f"{source.coordinate} has no value")
-    if len(source.value) > most:
-        return Refused("OVERSIZED", subject, f"{source.coordinate} has {len(source.value)} bytes; {most} are allowed")
+    size = len(source.value) + len(source.key or b"")
+    if size > most:
+        return Refused("OVERSIZED", subject, f"{source.coordinate} has {size} bytes; {most} are allowed")
     return Refused("NULL_KEY", subject, f"{source.coordinate} has no key")
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 class Refused(Exception):
     """A record that intake cannot place. With `waits` it is parked until one of those reference keys changes."""
 
+    MOST = 300  # characters of what a record may put into keys and subjects
+    MOST_WAITS = 50
+
     def __init__(
         self,
         category: str,
@@ -17,5 +20,12 @@ class Refused(Exception):
         partner: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.category, self.subject, self.message = category, subject, message
-        self.waits, self.owner, self.partner = frozenset(waits), owner, partner
+        self.category, self.message = category, message
+        self.subject = subject[0], subject[1][: self.MOST]
+        self.owner, self.partner = owner, partner
+        self.waits: frozenset[str] = frozenset()
+        self.wait_for(waits)
+
+    def wait_for(self, waits: Iterable[str]) -> None:
+        """Set what is waited for. Some of many will do: when they come, the record is tried and names the rest."""
+        self.waits = frozenset(sorted(wait for wait in waits if len(wait) <= self.MOST)[: self.MOST_WAITS])

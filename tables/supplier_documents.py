@@ -179,7 +179,7 @@ def _bad_sscc(record: Record, at: Inbound) -> list[Output]:
     finding = raised(
         "INVALID_SSCC",
         ("shipment", record["shipment_id"]),
-        f"ship notice {record['shipment_id']}: {', '.join(wrong[:5])} {'are' if len(wrong) > 1 else 'is'} no SSCC-18",
+        f"ship notice {record['shipment_id']}: {', '.join(code[:40] for code in wrong[:5])} {'are' if len(wrong) > 1 else 'is'} no SSCC-18",
         coordinate=at.coordinate,
         raised_at=at.now,
         correlation_id=record["correlation_id"],
@@ -192,7 +192,13 @@ def milestone(record: Record, at: Inbound) -> list[Output]:
     """CarrierMilestone → one MILESTONE event. A status beyond the list is passed on: it changes no state."""
     shipment = record["shipment_id"]
     subject = ("shipment", shipment)
-    check_filled(subject, shipment_id=shipment, status=record["status"], event_id=record["event_id"])
+    check_filled(
+        subject,
+        shipment_id=shipment,
+        status=record["status"],
+        event_id=record["event_id"],
+        carrier=record["carrier"],
+    )
     at.check_key(subject, shipment)
     at.check_time(subject, "occurred_at", record["occurred_at"], old=False)
     check_moment(subject, "estimated_arrival", record["estimated_arrival"])

@@ -164,18 +164,24 @@ def test_what_cannot_be_read_is_dead_lettered_byte_for_byte(topic, raw, category
 
 
 @pytest.mark.parametrize(
-    ("raw", "category"), [(Raw(b"x", None), "NULL_KEY"), (Raw(None), "NULL_VALUE"), (Raw(b"x" * 101), "OVERSIZED")]
+    ("raw", "category"),
+    [
+        (Raw(b"x", None), "NULL_KEY"),
+        (Raw(None), "NULL_VALUE"),
+        (Raw(b"x" * 101), "OVERSIZED"),
+        (Raw(b"x", b"k" * 101), "OVERSIZED"),
+    ],
 )
 def test_record_without_key_or_value_or_measure_is_not_looked_into(raw, category):
     """Each is refused before decoding."""
-    outputs = Dock(IntakeRules(max_bytes=100)).send(SCANS, raw)
+    outputs = Dock(IntakeRules(max_scan_bytes=100)).send(SCANS, raw)
 
     assert categories(outputs) == [category]
 
 
 def test_oversized_record_leaves_an_excerpt_and_its_digest():
     """The exception itself must fit; the whole record is at its coordinate."""
-    outputs = Dock(IntakeRules(max_bytes=1 << 19)).send(SCANS, Raw(b"x" * (1 << 20)))
+    outputs = Dock().send(ACKS, Raw(b"x" * (1 << 20)))
 
     [exception] = of(outputs, "exceptions")
     assert (64 << 10, str(1 << 20)) == (len(exception["original"]), exception["evidence"]["bytes"])
@@ -218,6 +224,36 @@ def test_scan_may_be_keyed_by_another_code_of_its_item():
 def test_deleting_reference_data_is_no_fault():
     """A compacted topic deletes with an empty value."""
     assert Dock().send("erp.items", Raw(None, b"BOLT")) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "record"),
+    [
+        (SCANS, scan("SHIP", event_id="e" * 14_000, correlation_id="c")),
+        (SCANS, scan("RECEIPT", item={"scheme": "VENDOR_PART", "code": "x" * 14_000})),
+        (SCANS, scan("RECEIPT", location="x" * 14_000)),
+        (ACKS, ack(ack_line(item={"scheme": "VENDOR_PART", "code": "x" * 200_000}))),
+        (ACKS, ack(ack_line(uom="x" * 200_000))),
+        (ACKS, ack(ack_line(), po_number="x" * 200_000)),
+        (ACKS, ack(ack_line(), supplier="x" * 200_000)),
+        (MILESTONES, milestone(carrier="x" * 200_000)),
+        (ASNS, asn(*(asn_line(po_line=str(n), sscc=f"{n:090}") for n in range(1_500)))),
+        (
+            POS,
+            purchase_order(*(po_line(line=str(n), item={"scheme": "SKU", "code": f"{n:099}"}) for n in range(1_500))),
+        ),
+    ],
+)
+def test_nothing_grows_beyond_what_a_broker_takes(topic, record):
+    """However its size is spread, a record that is let in becomes records and rows far below a megabyte."""
+    known = Dock()
+    raw = known.raw(topic, record)
+
+    outputs = known.send(topic, raw)
+
+    sizes = [len(known.codec.encode(name, value)) + len(key.encode()) for name, key, value in outputs]
+    assert max(sizes) < 600_000
+    assert all(len(key) + len(row) < 600_000 for key, row in known.rows.items())
 
 
 def test_poison_never_stops_its_neighbours():
