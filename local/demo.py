@@ -18,23 +18,23 @@ from typing import Any, Self
 
 import orjson
 import yaml
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from local.clock_file import ClockFile
-from local.errors import StackError
 from local.evidence import Evidence, gather
 from local.journal import JournalWriter
 from local.live import State, View, view_for
 from local.network import build_network
 from local.observer import INPUTS, Observer, Tail
-from local.producers import DeliveryError, Producers
+from local.producers import Producers
 from local.production import Plan
 from local.sent import Sent
 from local.simulator import Simulation
 from local.stack import LocalStack
 from local.summary import Summary, render, summarise
 from local.wire import Wire
-from local.worker_process import WorkerError, WorkerProcess, await_ready, importable
+from local.worker_process import WorkerProcess, await_ready, importable
 from schemas.registry import register_all
 from schemas.topics_admin import apply
 from streams.topics import changelog
@@ -105,7 +105,7 @@ def run_demo(
     except KeyboardInterrupt:
         console.print("stopped", highlight=False)
         return 130 if not keep else 0
-    except (StackError, DemoError, WorkerError, DeliveryError, TimeoutError) as error:
+    except (RuntimeError, KafkaException, TimeoutError, OSError) as error:  # ours are RuntimeErrors
         console.print(f"[red]error:[/red] {error}\nLogs are in {directory}", highlight=False)
         return 1
     _tell(summary, console, as_json)
@@ -139,7 +139,7 @@ def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict
     """The story, from the start of the stack to the proof."""
     production = open_things.enter_context(Production(run))
     run.view.say("starting Kafka, the schema registry and Redis")
-    stack = open_things.enter_context(LocalStack(run.directory / "stack", redis=False))
+    stack = open_things.enter_context(LocalStack(run.directory / "stack"))
     _govern(run, stack.bootstrap, stack.registry_url)
     open_things.enter_context(ClockFile(Path(run.plan.clock), run.simulation.start))
     _publish_reference_data(run, stack.bootstrap, stack.registry_url)
@@ -158,7 +158,7 @@ def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict
     run.view.show(run.state)
     evidence: Evidence = gather(observer, wire, run.channels)
     summary = summarise(run, evidence)
-    endpoints = {"kafka": stack.bootstrap, "registry": stack.registry_url}
+    endpoints = {"kafka": stack.bootstrap, "registry": stack.registry_url, "redis": stack.redis_url}
     return summary, {**endpoints, **{worker.name: worker.url for worker in crew}, "files": str(run.directory)}
 
 
@@ -188,7 +188,7 @@ def _crew(run: Run, stack: LocalStack, workers: int) -> Iterator[list[WorkerProc
     settings = {
         "STOCKSTREAM_BOOTSTRAP": stack.bootstrap,
         "STOCKSTREAM_REGISTRY": stack.registry_url,
-        "STOCKSTREAM_REDIS": "",
+        "STOCKSTREAM_REDIS": stack.redis_url,
         "STOCKSTREAM_APP": APP,
         "STOCKSTREAM_PARTITIONS": str(PARTITIONS),
         "STOCKSTREAM_CHANNELS": str(run.channels),

@@ -3,6 +3,7 @@
 Reads committed records only, as every consumer of Stockstream should.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ INPUTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Input topics by stage."""
 TIMEOUT_S = 10.0
+QUIET = logging.getLogger("local.kafka.clients")
+"""Where the demo's clients log: a broker that is still loading or already gone is no news to a reader."""
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
 
 
 class Published(NamedTuple):
@@ -56,7 +61,8 @@ class Observer:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
-            }
+            },
+            logger=QUIET,
         )
 
     def close(self) -> None:
@@ -132,7 +138,8 @@ class Tail:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-            }
+            },
+            logger=QUIET,
         )
         known = self._consumer.list_topics(timeout=TIMEOUT_S).topics
         partitions = [TopicPartition(t, p, OFFSET_BEGINNING) for t in topics if t in known for p in known[t].partitions]

@@ -11,6 +11,7 @@ from typing import Any, Self
 from confluent_kafka import KafkaError, Message, Producer
 
 from local.journal import JournalWriter
+from local.observer import QUIET
 from local.sent import Sent
 from local.wire import Encode, Wire
 
@@ -52,7 +53,7 @@ class Producers:
         """Encode and produce one record; raises DeliveryError once the broker has refused any."""
         producer = self._producers.get(sent.producer)
         if producer is None:
-            producer = Producer(producer_settings(self._bootstrap, sent.producer))
+            producer = Producer(producer_settings(self._bootstrap, sent.producer), logger=QUIET)
             self._producers[sent.producer] = producer
         value = sent.raw
         if value is None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000
 KILL_SHOWS_MS = 30_000  # how long after the kill its effect is looked for
+CATCH_UP_MS = 3_000  # after the silence, what had gathered is worked off
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
     gaps = longest_gaps(
         [(record.partition, record.timestamp) for record, _ in evidence.deltas],
         run.killed_ms,
-        min(run.killed_ms + KILL_SHOWS_MS, run.produced_ms),
+        min(run.killed_ms + KILL_SHOWS_MS, run.settled_ms),
     )
-    around_kill = (run.killed_ms - 2_000, run.killed_ms + KILL_SHOWS_MS)
+    around_kill = (run.killed_ms - 1_000, run.killed_ms + max(gaps.values(), default=0) + CATCH_UP_MS)
     changes = sum(snapshot["revision"] for snapshot in evidence.snapshots.values())
     facts: dict[str, Any] = {
         "exact": all(report.exact for report in reports),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, ServerConfig
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from schemas.catalogue import Topic, catalogue
@@ -31,7 +31,7 @@ def register_all(url: str, channels: Iterable[str] = ()) -> dict[str, int]:
 def _register(registry: SchemaRegistryClient, topic: Topic) -> int:
     schema = Schema(source(topic.record), "AVRO")
     try:
-        registry.set_config(topic.subject, ServerConfig(compatibility=topic.compatibility))
+        registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel(topic.compatibility)))
         return int(registry.register_schema(topic.subject, schema))
     except SchemaRegistryError as error:
         if error.http_status_code == 409:
