@@ -1,0 +1,171 @@
+"""The local stack's broker: Apache Kafka, one node that is broker and controller, all of it on 127.0.0.1."""
+
+import base64
+import logging
+import os
+import shutil
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from local.cache import cache_directory
+from local.downloads import KAFKA
+from local.errors import StackError
+from local.maven import java
+from local.processes import HOST
+
+READY_WITHIN_S = 60.0
+HEAP = ("-Xms256m", "-Xmx768m", "-XX:+UseParallelGC", "-XX:ParallelGCThreads=2", "-XX:-UsePerfData")
+_QUIET = logging.getLogger("local.kafka.probe")
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
+
+SETTINGS = """\
+# Written by Stockstream at each start; changes are lost.
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+
+# One node
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+
+# What tests and a demonstration wait for
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=3000
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+
+# As in production: topics are declared, records are at most 1 MiB
+auto.create.topics.enable=false
+message.max.bytes=1048588
+
+# A small machine
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+num.recovery.threads.per.data.dir=2
+log.cleaner.dedupe.buffer.size=33554432
+log.cleaner.io.buffer.size=262144
+"""
+
+LOGGING = """\
+Configuration:
+  Appenders:
+    Console:
+      name: OUT
+      PatternLayout:
+        pattern: "%d{ISO8601} %-5p %c{1} %m%n"
+  Loggers:
+    Root:
+      level: WARN
+      AppenderRef:
+        - ref: OUT
+    Logger:
+      - name: kafka.server.KafkaRaftServer
+        level: INFO
+      # Speaks of each setting it does not know by name, and of topics it is about to make itself.
+      - name: org.apache.kafka.clients
+        level: ERROR
+      - name: org.apache.kafka.common.config
+        level: ERROR
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """Where a broker lives and listens; `prepare` before the first start."""
+
+    directory: Path
+    port: int
+    controller_port: int
+    jars: list[Path]
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data" / "kafka"
+
+    def prepare(self) -> None:
+        """Write the settings; format the data directory unless it holds a broker's data already."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        (self.directory / "tmp").mkdir(exist_ok=True)
+        settings = SETTINGS.format(host=HOST, port=self.port, controller=self.controller_port, data=self.data)
+        (self.directory / "kafka.properties").write_text(settings)
+        (self.directory / "kafka-log4j2.yaml").write_text(LOGGING)
+        if not (self.data / "meta.properties").exists():
+            self._format()
+
+    def command(self) -> list[str]:
+        return [*self._java(*HEAP), "kafka.Kafka", str(self.directory / "kafka.properties")]
+
+    def ready(self) -> bool:
+        """Whether the broker answers with itself as a member of the cluster."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "socket.timeout.ms": 2000}, logger=_QUIET)
+        try:
+            return bool(admin.list_topics(timeout=2).brokers)
+        except KafkaException:
+            return False
+
+    def _java(self, *options: str) -> list[str]:
+        class_path = os.pathsep.join(map(str, self.jars))
+        logs = f"-Dlog4j2.configurationFile={self.directory / 'kafka-log4j2.yaml'}"
+        temporary = f"-Djava.io.tmpdir={self.directory / 'tmp'}"
+        return [str(java()), *options, "-Djava.awt.headless=true", logs, temporary, "-cp", class_path]
+
+    def _format(self) -> None:
+        """Copy an empty formatted directory from the cache (a Java start saved each time) under names of its own."""
+        template = cache_directory() / f"kafka-{KAFKA}.formatted"
+        if not template.exists():
+            self._make_template(template)
+        shutil.copy(template / "bootstrap.checkpoint", self.data)
+        names = f"cluster.id={_random_id()}\ndirectory.id={_random_id()}\nnode.id=1\nversion=1\n"
+        (self.data / "meta.properties").write_text(names)
+
+    def _make_template(self, template: Path) -> None:
+        part = template.with_name(f"{template.name}.part-{uuid.uuid4().hex}")
+        settings = self.directory / "format.properties"
+        text = SETTINGS.format(host=HOST, port=self.port, controller=self.controller_port, data=part)
+        settings.write_text(text)
+        tool = ["kafka.tools.StorageTool", "format", "-t", _random_id(), "-c", str(settings)]
+        command = [*self._java("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"), *tool]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_WITHIN_S, check=False)
+        settings.unlink()
+        if done.returncode:
+            raise StackError(
+                f"Kafka's data directory could not be formatted:\n{done.stdout[-2000:]}{done.stderr[-2000:]}",
+                f"Check that {template.parent} and {self.data} can be written, or remove the folder of downloads.",
+            )
+        try:
+            part.replace(template)
+        except OSError:  # another start was first
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _random_id() -> str:
+    """Kafka's form of a UUID; a leading dash would read as an option."""
+    while (name := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return name
