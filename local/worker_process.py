@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -17,6 +17,7 @@ from local.processes import pick_port, tail
 
 FAULT, DAMAGED = 75, 76  # a worker's exit codes: start it again; do not
 RESTARTS = 5
+COMMAND = ("-m", "cli.main", "worker")
 PR_SET_PDEATHSIG = 1
 
 
@@ -27,8 +28,11 @@ class WorkerError(RuntimeError):
 class WorkerProcess:
     """One worker, supervised: what it leaves by itself with is read by `look_after`."""
 
-    def __init__(self, name: str, settings: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self, name: str, settings: Mapping[str, str], directory: Path, command: Sequence[str] = COMMAND
+    ) -> None:
         self.name = name
+        self._command = [sys.executable, *command]
         self.log = directory / f"{name}.log"
         self.restarts = 0
         self._port = pick_port(set())
@@ -48,7 +52,7 @@ class WorkerProcess:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "worker"],
+                self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -66,6 +70,17 @@ class WorkerProcess:
         if code == DAMAGED or self.restarts > RESTARTS:
             raise WorkerError(f"{self.name} ended with status {code}. The end of {self.log}:\n{tail(self.log)}")
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id; raise WorkerError when it does not run."""
+        if self._process is None:
+            raise WorkerError(f"{self.name} does not run")
+        return self._process.pid
+
+    def ended(self) -> int | None:
+        """Exit status of a worker that left by itself, None while it runs."""
+        return None if self._process is None else self._process.poll()
 
     def kill(self) -> None:
         """SIGKILL, as a machine would lose power; until `start` nobody starts it again."""

@@ -24,9 +24,11 @@ class ChunkConsumer(driver.Consumer):
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        if not self.flow_active:
+        while not self.flow_active:  # it may have stopped again before we woke
             self.parked.set()
             await self.wait(self.can_resume_flow)
+            if self.should_stop:
+                return
         self.parked.clear()
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
