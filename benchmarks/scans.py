@@ -44,7 +44,7 @@ def reference_data(rig: Rig, skus: int) -> None:
     producer = rig.producer()
     for number in range(skus):
         sku = f"SKU-{number:06d}"
-        item = {
+        item: dict[str, Any] = {
             "sku": sku,
             "description": sku,
             "base_uom": "EA",

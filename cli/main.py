@@ -1,6 +1,7 @@
 """`stockstream`: every command, thin over the packages that do the work. Exit codes: 0 done, 1 not so, 2 usage."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,13 @@ def fail(message: str, code: int = 1) -> typer.Exit:
     return typer.Exit(code)
 
 
+def settings_or_fail() -> worker_settings.Settings:
+    try:
+        return worker_settings.load()
+    except worker_settings.SettingError as error:
+        raise fail(str(error), 2) from None
+
+
 def print_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
@@ -45,7 +53,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run a distribution network on a local stack, kill a worker half-way, and prove every position right."""
-    from local.demo import run_demo  # noqa: PLC0415 - the other commands need no simulator
+    from local.demo import run_demo
 
     raise typer.Exit(run_demo(events=events, seed=seed, workers=workers, days=days, keep=keep, as_json=as_json))
 
@@ -54,24 +62,23 @@ def demo(
 def up(
     as_json: Json = False,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=4)] = 1,
-    directory: Annotated[Path, typer.Option(help="Where data and logs are kept.")] = Path(".stockstream"),
 ) -> None:
-    """Start the local stack and workers, print the endpoints, run until Ctrl-C."""
-    from local.up import run_up  # noqa: PLC0415
+    """Start the local stack and workers, print the endpoints, run until Ctrl-C.
 
-    raise typer.Exit(run_up(directory=directory, workers=workers, as_json=as_json))
+    A bootstrap server, registry or Redis given by setting is used instead of the local one.
+    """
+    from local.up import run_up
+
+    chosen, given = settings_or_fail(), worker_settings.given()
+    raise typer.Exit(run_up(chosen, given, workers=workers, as_json=as_json))
 
 
 @app.command()
 def worker() -> None:
     """Run one worker until it is told to stop. Exit codes: 74 stuck, 75 fault (start again), 76 state is damaged."""
-    from streams.worker import run  # noqa: PLC0415 - Faust is slow to import
+    from streams.worker import run
 
-    try:
-        chosen = worker_settings.load()
-    except worker_settings.SettingError as error:
-        raise fail(str(error), 2) from None
-    run(chosen)
+    run(settings_or_fail())
 
 
 @app.command("settings")
@@ -87,14 +94,109 @@ def list_settings(as_json: Json = False) -> None:
     out.print(table)
 
 
+def changelogs(app_id: str) -> list[str]:
+    from streams.topics import STAGES, changelog
+
+    return [changelog(app_id, stage) for stage in STAGES]
+
+
+def channel_ids(path: str) -> list[str]:
+    """Ids of the declared channels; ends with a clear message where the file is missing or wrong."""
+    import yaml
+
+    from tables.channels import ChannelsError, parse
+
+    try:
+        return [channel.id for channel in parse(yaml.safe_load(Path(path).read_text())).channels]
+    except (OSError, ChannelsError, yaml.YAMLError) as error:
+        raise fail(f"{path}: {error}; set STOCKSTREAM_CHANNELS to the channels' declaration", 2) from None
+
+
+@topics_app.command("apply")
+def topics_apply(as_json: Json = False) -> None:
+    """Create what is missing, verify what is there; a mismatch says what differs and how to mend it."""
+    from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
+
+    chosen = settings_or_fail()
+    try:
+        created = apply(
+            {"bootstrap.servers": chosen.bootstrap},
+            partitions=chosen.partitions,
+            replication=chosen.replication,
+            channels=channel_ids(chosen.channels),
+            changelogs=changelogs(chosen.app),
+        )
+    except (TopicMismatch, BrokerUnreachable) as error:
+        raise fail(str(error)) from None
+    if as_json:
+        print_json({"created": created})
+    else:
+        out.print(f"{len(created)} created, the others are as they should be" if created else "all as they should be")
+
+
+@schemas_app.command("register")
+def schemas_register(as_json: Json = False) -> None:
+    """Register every subject with its compatibility mode; an incompatible change is refused, naming the field."""
+    from schemas.registry import RegistryError, register_all
+
+    chosen = settings_or_fail()
+    try:
+        ids = register_all(chosen.registry, channel_ids(chosen.channels))
+    except RegistryError as error:
+        raise fail(str(error)) from None
+    if as_json:
+        print_json(ids)
+    else:
+        out.print(f"{len(ids)} subjects registered")
+
+
+@schemas_app.command("check")
+def schemas_check(as_json: Json = False) -> None:
+    """Say what `register` would be refused for, without registering anything."""
+    from schemas.registry import RegistryError, check_all
+
+    chosen = settings_or_fail()
+    try:
+        findings = check_all(chosen.registry, channel_ids(chosen.channels))
+    except RegistryError as error:
+        raise fail(str(error)) from None
+    if as_json:
+        print_json({"incompatible": findings})
+    for finding in () if as_json else findings:
+        err.print(finding, highlight=False)
+    if findings:
+        raise typer.Exit(1)
+    if not as_json:
+        out.print("all compatible")
+
+
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="inventory, scans, latency, recovery; all by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the figures of benchmarks/RESULTS.md, each on a stack of its own."""
+    from benchmarks.main import BENCHMARKS, run
+
+    chosen = names or list(BENCHMARKS)
+    unknown = [name for name in chosen if name not in BENCHMARKS]
+    if unknown:
+        raise fail(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", 2)
+    results = run(chosen)
+    if as_json:
+        print_json(results)
+
+
 @topics_app.command("list")
 def topics_list(as_json: Json = False) -> None:
     """List the catalogue: every topic with its key, record, owner, producers and consumers."""
-    from schemas.catalogue import catalogue  # noqa: PLC0415
+    from schemas.catalogue import catalogue
 
     topics = catalogue().topics
     if as_json:
-        print_json([{"name": t.name, "key": t.key, "record": t.record, "owner": t.owner} for t in topics])
+        print_json([asdict(topic) for topic in topics])
         return
     table = Table("topic", "key", "record", "cleanup", "owner")
     for t in topics:
@@ -109,10 +211,12 @@ def availability(
     as_json: Json = False,
 ) -> None:
     """Show what a SKU has and may promise, by location, read from the snapshots topic."""
-    from connectors.availability import read_availability  # noqa: PLC0415
-    from connectors.availability import render  # noqa: PLC0415
+    from connectors.availability import (
+        read_availability,
+        render,
+    )
 
-    chosen = worker_settings.load()
+    chosen = settings_or_fail()
     found = read_availability(chosen.bootstrap, chosen.registry, sku, location)
     if not found:
         where = f" at {location}" if location else ""

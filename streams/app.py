@@ -161,7 +161,9 @@ def _lag(app: StreamApp) -> dict[int, int]:
     subscription = consumer._subscription.subscription if consumer else None
     assignment = subscription.assignment if subscription else None
     lag: dict[int, int] = {}
-    for tp in assignment.tps if assignment else ():
+    if assignment is None:
+        return {}
+    for tp in assignment.tps:
         state = assignment.state_value(tp)
         if state is None or state.paused or not state.has_valid_position or state.highwater is None:
             continue

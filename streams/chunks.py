@@ -91,5 +91,3 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
 
 class ChunkTransport(driver.Transport):
     Consumer = ChunkConsumer
-
-

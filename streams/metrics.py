@@ -26,7 +26,5 @@ RECOVERY_ROWS = Gauge("stockstream_recovery_rows", "Changelog records read in th
 RECOVERY_TOTAL = Gauge(
     "stockstream_recovery_records", "Changelog records there are to read in the current recovery.", registry=REGISTRY
 )
-INTAKE = Counter(
-    "stockstream_intake", "Inbound records by topic and outcome.", ["topic", "outcome"], registry=REGISTRY
-)
+INTAKE = Counter("stockstream_intake", "Inbound records by topic and outcome.", ["topic", "outcome"], registry=REGISTRY)
 REBALANCES = Counter("stockstream_rebalances", "Takeovers completed.", registry=REGISTRY)

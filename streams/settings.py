@@ -69,6 +69,12 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     return Settings(**{**values, **overrides})
 
 
+def given(environment: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Names of the settings that the environment sets."""
+    environment = os.environ if environment is None else environment
+    return frozenset(f.name for f in fields(Settings) if environment.get(PREFIX + f.name.upper()))
+
+
 def documented() -> list[tuple[str, str, str]]:
     """Variable, default and meaning of every setting, for the docs and --help."""
     return [(PREFIX + f.name.upper(), str(f.default), f.metadata["doc"]) for f in fields(Settings)]

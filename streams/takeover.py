@@ -92,9 +92,10 @@ class Tables(TableManager):
 
     @property
     def recovery(self) -> Takeover:
-        if self._recovery is None:
-            self._recovery = Takeover(self.app, self, beacon=self.beacon, loop=self.loop)
-        return self._recovery
+        recovery: Takeover | None = self._recovery  # type: ignore[has-type]
+        if recovery is None:
+            recovery = self._recovery = Takeover(self.app, self, beacon=self.beacon, loop=self.loop)
+        return recovery
 
     async def on_stop(self) -> None:
         await super().on_stop()

@@ -21,7 +21,7 @@ from streams.stages import Rows, StageRun
 from streams.stores import Progress, read_back
 from tables.outcome import Outcome
 
-# A transaction that begins while the markers of the one before are written is told to wait; markers take 1–3 ms here,
+# A transaction that begins while the markers of the one before are written is told to wait; markers take 1 to 3 ms here,
 # aiokafka's 20 would be most of our commit interval.
 sender.BACKOFF_OVERRIDE = 0.003
 
@@ -235,5 +235,3 @@ class Task:
                     raise ValueError(f"a record for {topic} is larger than a batch: {key!r}, {len(value or b'')} bytes")
         if batch.record_count():
             await producer.send_batch(batch, topic, partition=partition)
-
-

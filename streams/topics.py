@@ -5,6 +5,8 @@ from collections.abc import Callable
 from aiokafka.partitioner import murmur2
 
 LEDGER = "inventory.ledger"
+STAGES = ("intake", "shipments", "supply", "orders", "inventory", "feeds")
+"""The stages' names, which are their tables' names."""
 REFERENCES = ("erp.items", "erp.locations", "partners.profiles")
 
 

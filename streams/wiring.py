@@ -1,7 +1,7 @@
 """The parts of a worker that know no Faust: codec, reference data, stages. One function makes them all."""
 
-from collections.abc import Mapping, Sequence
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from schemas.codec import Codec
-from streams import metrics, feeds, inventory, orders, shipments, supply, topics
+from streams import feeds, inventory, metrics, orders, shipments, supply, topics
 from streams.clock import Clock, clock
 from streams.intake import INBOUND, Chunk, Intake, IntakeRules
 from streams.references import References

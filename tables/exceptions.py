@@ -82,7 +82,7 @@ CATEGORIES: dict[str, Category] = {
 
 def exception_id(category: str, subject_kind: str, subject_id: str, coordinate: str = "") -> str:
     """The same finding has the same id however often it is made, so a replay never raises it twice."""
-    name = "\x1f".join((category, subject_kind, subject_id, coordinate))
+    name = f"{category}\x1f{subject_kind}\x1f{subject_id}\x1f{coordinate}"
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 

@@ -13,16 +13,16 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from local import up
 from local.observer import Observer
 from local.worker_process import COMMAND, WorkerProcess, await_ready
-from schemas import registry, topics_admin
+from schemas import registry
 from streams.topics import changelog
 from tables.position import Position
 
 APP = "faults"
 PARTITIONS = 4
 CHANNELS = ("webshop", "marketplace")
-STAGES = ("intake", "shipments", "supply", "orders", "inventory", "feeds")
 SESSION_MS = 6_000
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,14 +36,8 @@ class Site:
 
     def __init__(self, stack: Any, directory: Path) -> None:
         self.stack, self.directory = stack, directory
-        registry.register_all(stack.registry_url, CHANNELS)
-        self.conf = {"bootstrap.servers": stack.bootstrap}
-        topics_admin.apply(
-            self.conf,
-            partitions=PARTITIONS,
-            channels=CHANNELS,
-            changelogs=[changelog(APP, stage) for stage in STAGES],
-        )
+        self.site = up.Site(stack, list(CHANNELS), APP, PARTITIONS)
+        self.site.prepare()
         self.codec = registry.connected_codec(stack.registry_url, CHANNELS)
         self.producer = Producer(
             {"bootstrap.servers": stack.bootstrap, "partitioner": "murmur2_random", "linger.ms": 5}
@@ -64,19 +58,12 @@ class Site:
 
     def start(self, *names: str, command: Sequence[str] = COMMAND, wait: bool = True, **settings: Any) -> None:
         for name in names:
-            worker = WorkerProcess(
+            worker = self.site.worker(
                 name,
-                {
-                    "STOCKSTREAM_BOOTSTRAP": self.stack.bootstrap,
-                    "STOCKSTREAM_REGISTRY": self.stack.registry_url,
-                    "STOCKSTREAM_APP": APP,
-                    "STOCKSTREAM_PARTITIONS": str(PARTITIONS),
-                    "STOCKSTREAM_CHANNELS": str(ROOT / "channels.yaml"),
-                    "STOCKSTREAM_SESSION_TIMEOUT_MS": str(SESSION_MS),
-                    **{f"STOCKSTREAM_{key.upper()}": str(value) for key, value in settings.items()},
-                },
                 self.directory,
-                command,
+                ROOT / "channels.yaml",
+                command=command,
+                **{"session_timeout_ms": SESSION_MS, **settings},
             )
             worker.start()
             self.workers[name] = worker

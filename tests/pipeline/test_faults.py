@@ -126,7 +126,7 @@ def test_an_item_that_comes_late_lets_its_scans_in(crew: Site) -> None:
     crew.producer.flush(10)
     crew.settle()
 
-    assert {} == crew.on_hand(["LATE-0000"])
+    assert crew.on_hand(["LATE-0000"]) == {}
     crew.stop_workers()
     crew.start("worker")
     crew.new_items("LATE", 1)

@@ -1,0 +1,112 @@
+"""`stockstream up`: the local stack, topics, schemas and workers, until Ctrl-C."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import yaml
+from rich.console import Console
+
+from local.errors import StackError
+from local.stack import LocalStack
+from local.worker_process import COMMAND, WorkerError, WorkerProcess, await_ready
+from schemas.registry import RegistryError, register_all
+from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
+from streams.settings import Settings
+from streams.topics import STAGES, changelog
+from tables.channels import ChannelsError, parse
+
+LOCAL_PARTITIONS = 4
+LOOK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a running stack offers."""
+
+    stack: LocalStack
+    channels: list[str]
+    app: str
+    partitions: int
+
+    def prepare(self, replication: int = 1) -> None:
+        """Schemas and topics, created or verified."""
+        register_all(self.stack.registry_url, self.channels)
+        apply(
+            {"bootstrap.servers": self.stack.bootstrap},
+            partitions=self.partitions,
+            replication=replication,
+            channels=self.channels,
+            changelogs=[changelog(self.app, stage) for stage in STAGES],
+        )
+
+    def worker(
+        self, name: str, directory: Path, channels: Path, *, command: Sequence[str] = COMMAND, **settings: object
+    ) -> WorkerProcess:
+        """A worker of this site, not started yet."""
+        environment = {
+            "bootstrap": self.stack.bootstrap,
+            "registry": self.stack.registry_url,
+            "redis": self.stack.redis_url,
+            "app": self.app,
+            "partitions": self.partitions,
+            "channels": channels.resolve(),
+            **settings,
+        }
+        prefixed = {f"STOCKSTREAM_{key.upper()}": str(value) for key, value in environment.items()}
+        return WorkerProcess(name, prefixed, directory, command)
+
+
+def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bool) -> int:
+    """Run until Ctrl-C; parts whose settings are given are used instead of local ones. Returns the exit code."""
+    console = Console(stderr=True)
+    directory, channels = chosen.directory, Path(chosen.channels)
+    try:
+        ids = [channel.id for channel in parse(yaml.safe_load(channels.read_text())).channels]
+        with ExitStack() as running:
+            stack = running.enter_context(
+                LocalStack(
+                    directory / "stack",
+                    bootstrap=chosen.bootstrap if "bootstrap" in given else None,
+                    registry=chosen.registry if "registry" in given else None,
+                    redis=chosen.redis if "redis" in given else None,
+                    progress=console,
+                )
+            )
+            partitions = chosen.partitions if "partitions" in given else LOCAL_PARTITIONS
+            site = Site(stack, ids, chosen.app, partitions)
+            site.prepare(chosen.replication)
+            crew = [site.worker(f"worker-{number + 1}", directory, channels) for number in range(workers)]
+            for worker in crew:
+                running.callback(worker.stop)
+                worker.start()
+            await_ready(crew, within_s=120)
+            _print(site, crew, as_json=as_json)
+            while not threading.Event().wait(LOOK_S):
+                for worker in crew:
+                    worker.look_after()
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable) as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False)
+    except (WorkerError, TimeoutError) as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False)
+    return 1
+
+
+def _print(site: Site, crew: list[WorkerProcess], *, as_json: bool) -> None:
+    endpoints = {
+        "bootstrap": site.stack.bootstrap,
+        "registry": site.stack.registry_url,
+        "redis": site.stack.redis_url,
+        **{worker.name: worker.url for worker in crew},
+    }
+    if as_json:
+        sys.stdout.write(orjson.dumps(endpoints).decode() + "\n")
+    else:
+        sys.stdout.write("".join(f"{name:<10} {url}\n" for name, url in endpoints.items()) + "Ctrl-C stops it.\n")
+    sys.stdout.flush()
