@@ -6,13 +6,14 @@
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,7 +33,7 @@ from local.production import Plan
 from local.sent import Sent
 from local.simulator import Simulation
 from local.stack import LocalStack
-from local.summary import Summary, render, summarise
+from local.summary import PARTITIONS, Summary, render, summarise
 from local.wire import Wire
 from local.worker_process import WorkerProcess, await_ready, importable
 from schemas.registry import register_all
@@ -40,8 +41,8 @@ from schemas.topics_admin import apply
 from streams.topics import changelog
 
 APP = "stockstream"
-PARTITIONS = 4
 SESSION_TIMEOUT_MS = 6_000
+FEED_LATE_AFTER_MS, FEED_STALE_AFTER_MS = 90 * 60_000, 150 * 60_000  # a business hour passes in half a second
 DOWN_S = 2.0  # how long the killed worker stays away
 SETTLED_S = 4.0  # nothing new for this long, several sweeps, is the end
 STALLED_S = 120.0  # the wait gives up when nothing has moved for this long
@@ -62,6 +63,7 @@ class Run:
     channels: Path
     state: State
     view: View
+    console: Console
     killed_ms: int = 0
     killed_partitions: list[int] = field(default_factory=list)
     began_ms: int = 0
@@ -92,54 +94,59 @@ def run_demo(
     console = Console(stderr=as_json)
     directory = directory or Path(".stockstream") / time.strftime("demo-%Y%m%d-%H%M%S")
     directory.mkdir(parents=True, exist_ok=True)
+    view = view_for(console)
+    run = _plan(
+        directory.resolve(), Plan(seed, skus, events, days, duration, "", ""), channels.resolve(), view, console
+    )
     try:
-        with view_for(console) as view, ExitStack() as open_things:
-            summary, endpoints = _play(
-                _plan(directory.resolve(), events, seed, days, duration, skus, channels.resolve(), view),
-                workers,
-                open_things,
-            )
+        with ExitStack() as open_things:
+            with view:
+                summary, endpoints = _play(run, workers, open_things)
+            _tell(summary, console, as_json)
             if keep:
-                view.say(_keep(summary, endpoints, console, as_json))
-                threading.Event().wait()
+                _leave_running(endpoints, console)
     except KeyboardInterrupt:
         console.print("stopped", highlight=False)
-        return 130 if not keep else 0
+        return 130
     except (RuntimeError, KafkaException, TimeoutError, OSError) as error:  # ours are RuntimeErrors
-        console.print(f"[red]error:[/red] {error}\nLogs are in {directory}", highlight=False)
+        console.print(
+            f"error: {error}\nLogs are in {directory}", style="red", highlight=False, markup=False, soft_wrap=True
+        )
         return 1
-    _tell(summary, console, as_json)
+    if summary.exact:  # else it is evidence
+        shutil.rmtree(directory / "stack" / "data", ignore_errors=True)
     return 0 if summary.exact else 1
 
 
 def _tell(summary: Summary, console: Console, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(orjson.dumps(summary.facts, option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.flush()
     else:
         console.print(render(summary))
 
 
-def _keep(summary: Summary, endpoints: dict[str, str], console: Console, as_json: bool) -> str:
-    _tell(summary, console, as_json)
-    return "\n".join(["Left running; Ctrl-C stops it.", *(f"  {name:<10} {url}" for name, url in endpoints.items())])
+def _leave_running(endpoints: dict[str, str], console: Console) -> None:
+    """Until Ctrl-C, which is the way to end it and no failure."""
+    console.print("Left running; Ctrl-C stops it.", highlight=False)
+    for name, url in endpoints.items():
+        console.print(f"  {name:<10} {url}", highlight=False, markup=False)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
-def _plan(
-    directory: Path, events: int, seed: int, days: int, duration: float, skus: int, channels: Path, view: View
-) -> Run:
-    network = build_network(seed, skus)
-    plan = Plan(
-        seed, skus, events, days, duration, str(directory / "business.clock"), str(directory / "production.journal")
-    )
+def _plan(directory: Path, plan: Plan, channels: Path, view: View, console: Console) -> Run:
+    plan = replace(plan, clock=str(directory / "business.clock"), journal=str(directory / "production.journal"))
     plan.save(directory / "plan.json")
-    return Run(directory, plan, Simulation(network, events, days), channels, State(total=events), view)
+    simulation = Simulation(build_network(plan.seed, plan.skus), plan.events, plan.days)
+    return Run(directory, plan, simulation, channels, State(total=plan.events), view, console)
 
 
 def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict[str, str]]:
     """The story, from the start of the stack to the proof."""
     production = open_things.enter_context(Production(run))
     run.view.say("starting Kafka, the schema registry and Redis")
-    stack = open_things.enter_context(LocalStack(run.directory / "stack"))
+    stack = open_things.enter_context(LocalStack(run.directory / "stack", progress=run.console))
     _govern(run, stack.bootstrap, stack.registry_url)
     open_things.enter_context(ClockFile(Path(run.plan.clock), run.simulation.start))
     _publish_reference_data(run, stack.bootstrap, stack.registry_url)
@@ -194,6 +201,8 @@ def _crew(run: Run, stack: LocalStack, workers: int) -> Iterator[list[WorkerProc
         "STOCKSTREAM_CHANNELS": str(run.channels),
         "STOCKSTREAM_CLOCK": f"file:{run.plan.clock}",
         "STOCKSTREAM_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+        "STOCKSTREAM_FEED_LATE_AFTER_MS": str(FEED_LATE_AFTER_MS),
+        "STOCKSTREAM_FEED_STALE_AFTER_MS": str(FEED_STALE_AFTER_MS),
     }
     crew = [WorkerProcess(f"worker-{n}", settings, run.directory) for n in range(1, workers + 1)]
     try:

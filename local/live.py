@@ -96,7 +96,6 @@ class LiveView:
         self._console = console
 
     def __enter__(self) -> Self:
-        self._live.start()
         return self
 
     def __exit__(
@@ -108,6 +107,8 @@ class LiveView:
         self._console.print(line, highlight=False, markup=False)
 
     def show(self, state: State) -> None:
+        if not self._live.is_started:  # not before: the stack's progress bars are a live display of their own
+            self._live.start()
         self._live.update(picture(state))
 
 

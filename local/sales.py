@@ -147,7 +147,7 @@ class Sales:
                 continue
             when = line["requested_ship_date"]
             earliest = sim.now if when is None or when <= sim.now // DAY else when * DAY + 6 * HOUR
-            moment = sim.working(earliest + rng.randint(5 * MINUTE, 3 * HOUR))
+            moment = sim.working(earliest + rng.randint(30 * MINUTE, 4 * HOUR))
             if moment <= sim.end - 3 * HOUR:
                 sim.planned += 3
             sim.at(moment, self._pick, order, line)

@@ -13,11 +13,13 @@ from local.figures import event_counts, latencies, longest_gaps, percentiles
 from local.journal import read_journal
 from local.oracle import judge
 from local.proof import Report, check_bad, check_chain, check_channel, check_told, compare
+from streams.topics import partition_of
 
 if TYPE_CHECKING:
     from local.demo import Run
 
 DAY = 86_400_000
+PARTITIONS = 4  # of the demo
 KILL_SHOWS_MS = 30_000  # how long after the kill its effect is looked for
 CATCH_UP_MS = 3_000  # after the silence, what had gathered is worked off
 
@@ -52,7 +54,7 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
     sent_ms = {record.coordinate: record.sent_ms for record in journal}
     stamped = [(record.timestamp, delta) for record, delta in evidence.deltas]
     gaps = longest_gaps(
-        [(record.partition, record.timestamp) for record, _ in evidence.deltas],
+        [(_task(delta["sku"]), record.timestamp) for record, delta in evidence.deltas],
         run.killed_ms,
         min(run.killed_ms + KILL_SHOWS_MS, run.settled_ms),
     )
@@ -114,6 +116,11 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
         "files": str(run.directory),
     }
     return Summary(facts, reports)
+
+
+def _task(sku: str) -> int:
+    """The task a position belongs to: the ledger is partitioned by SKU (the deltas themselves by their whole key)."""
+    return partition_of(sku.encode(), PARTITIONS)
 
 
 def render(summary: Summary) -> Group:
