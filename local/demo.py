@@ -46,7 +46,7 @@ FEED_LATE_AFTER_MS, FEED_STALE_AFTER_MS = 90 * 60_000, 150 * 60_000  # a busines
 DOWN_S = 2.0  # how long the killed worker stays away
 SETTLED_S = 4.0  # nothing new for this long, several sweeps, is the end
 STALLED_S = 120.0  # the wait gives up when nothing has moved for this long
-TOLD = ("availability.deltas", "exceptions", "feeds.status")
+TOLD = ("availability.deltas", "exceptions", "exceptions.resolutions", "feeds.status")
 
 
 class DemoError(RuntimeError):
@@ -275,6 +275,7 @@ class Watch:
         self.run, self.crew, self.observer, self.tail = run, crew, observer, tail
         self._wire = wire
         self._looked = 0.0
+        self._owner: dict[str, str] = {}  # of each exception
         self.moved = time.monotonic()
         self.down: WorkerProcess | None = None
 
@@ -287,7 +288,10 @@ class Watch:
                 if state.deltas % 50 == 0:
                     state.latest.append(self._wire.decode(record.value))
             elif topic == "exceptions":
-                state.owners[self._wire.decode(record.value)["owner"]] += 1
+                self._owner[record.key] = self._wire.decode(record.value)["owner"]
+                state.owners[self._owner[record.key]] += 1
+            elif topic == "exceptions.resolutions":
+                state.owners[self._owner.get(record.key, "")] -= 1
             else:
                 state.feeds[record.key] = self._wire.decode(record.value)["status"]
         if time.monotonic() - self._looked > 1:

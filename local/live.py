@@ -32,7 +32,11 @@ class State:
     feeds: dict[str, str] = field(default_factory=dict)  # `source|location` → status
     deltas: int = 0
     latest: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=8))
-    owners: Counter[str] = field(default_factory=Counter)
+    owners: Counter[str] = field(default_factory=Counter)  # open exceptions; a resolution may be read first
+
+    @property
+    def open_exceptions(self) -> int:
+        return sum(self.owners.values())
 
     @property
     def business(self) -> str:
@@ -82,7 +86,7 @@ class PlainView:
         feeds = " ".join(f"{count} {name.lower()}" for name, count in sorted(status.items()))
         self.say(
             f"{state.phase}: {state.sent:,} of {state.total:,} sent, {state.rate:,.0f}/s, {state.business}, "
-            f"{state.deltas:,} deltas, {sum(state.owners.values()):,} exceptions"
+            f"{state.deltas:,} deltas, {state.open_exceptions:,} open exceptions"
             + (f", feeds {feeds}" if feeds else "")
             + (f", lag {lag}" if lag else "")
         )
@@ -136,7 +140,8 @@ def picture(state: State) -> Group:
         feeds.add_row(feed, Text(status, style=STYLES.get(status, "")))
     owners = Table("owner", "open", title="Exceptions", title_justify="left", box=None)
     for owner, count in state.owners.most_common(8):
-        owners.add_row(owner, f"{count:,}")
+        if owner and count > 0:
+            owners.add_row(owner, f"{count:,}")
     deltas = Table(
         "position", "atp", "was", "because", title=f"Deltas: {state.deltas:,}", title_justify="left", box=None
     )

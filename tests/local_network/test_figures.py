@@ -62,7 +62,7 @@ def test_plain_lines_tell_the_state_without_a_terminal():
 
     assert "producing: 4 of 10 sent" in line
     assert "Mon 05 Jan 08:00" in line
-    assert "1 deltas, 3 exceptions, feeds 1 stale, lag intake 512" in line
+    assert "1 deltas, 3 open exceptions, feeds 1 stale, lag intake 512" in line
 
 
 def test_the_live_view_shows_every_part():
