@@ -137,7 +137,7 @@ class Site:
         mine, found = set(skus), dict[str, int]()
         for record in self.observer.read(changelog(APP, "inventory")):
             if record.key.partition("|")[0] in mine and not record.key.endswith("|*"):
-                found[record.key] = sum(Position.load(record.value).on_hand.values())
+                found[record.key] = Position.load(record.value).on_hand()
         return found
 
     def account(self, skus: Sequence[str]) -> dict[str, int]:
