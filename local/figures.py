@@ -29,10 +29,8 @@ def latencies(
     """
     found = []
     for timestamp, delta in deltas:
-        if not delta["reasons"] or delta["reasons"][-1] == "CLOCK":
-            continue
         causes = [sent_ms[cause] for cause in delta["causes"] if cause in sent_ms]
-        if causes and not without[0] <= max(causes) <= without[1]:
+        if causes and "CLOCK" not in delta["reasons"] and not without[0] <= max(causes) <= without[1]:
             found.append(timestamp - max(causes))
     return found
 

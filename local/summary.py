@@ -51,7 +51,7 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
         check_bad(answer, evidence.exceptions, evidence.dead_letters, evidence.resolutions),
     ]
     labels, marks = event_counts(journal)
-    sent_ms = {record.coordinate: record.sent_ms for record in journal}
+    sent_ms = {record.coordinate: record.sent_ms for record in journal if record.topic == "warehouse.scans"}
     stamped = [(record.timestamp, delta) for record, delta in evidence.deltas]
     gaps = longest_gaps(
         [(_task(delta["sku"]), record.timestamp) for record, delta in evidence.deltas],

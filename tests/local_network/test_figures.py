@@ -20,7 +20,7 @@ def test_latency_runs_from_the_newest_cause():
     """A delta told at 100 for scans sent at 10 and 60 took 40; one that only time brought about took nothing."""
     sent = {"a": 10, "b": 60}
     scanned = (100, {"reasons": ["ISSUE"], "causes": ["a", "b", "unknown"]})
-    timed = (500, {"reasons": ["ISSUE", "CLOCK"], "causes": ["a"]})
+    timed = (500, {"reasons": ["CLOCK", "ISSUE"], "causes": ["a"]})
 
     assert latencies([scanned, timed], sent) == [40]
     assert latencies([scanned], sent, without=(50, 70)) == []
