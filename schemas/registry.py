@@ -1,6 +1,8 @@
 """The schema registry over its Confluent API: register, check, look up ids. Never called from a stage."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
@@ -8,6 +10,14 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from schemas.catalogue import Topic, catalogue
 from schemas.codec import Codec, source
 from schemas.compatibility import differences
+
+NO_SUBJECT: Final = 40401
+NO_VERSION: Final = 40402
+NO_SCHEMA: Final = 40403
+INCOMPATIBLE: Final = 409
+LARGEST_ID: Final = (1 << 31) - 1
+"""Registries number with a signed int; asked for more, some answer as if the question were wrong."""
+_HOW = "Add fields as nullable with a default; never remove one without."
 
 
 class RegistryError(RuntimeError):
@@ -22,47 +32,85 @@ def client(url: str, timeout: float = 10.0) -> SchemaRegistryClient:
     return SchemaRegistryClient({"url": url, "timeout": timeout, "max.retries": 2})
 
 
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Tell a refusal from silence, and both in words."""
+    try:
+        yield
+    except RegistryError:
+        raise
+    except SchemaRegistryError as error:
+        raise RegistryError(f"{what}: the registry refused: {error}") from error
+    except Exception as error:
+        raise RegistryError(
+            f"{what}: the registry does not answer ({type(error).__name__}: {error}); does it run, and is its URL right?"
+        ) from error
+
+
+# ---- governing --------------------------------------------------------------------------------------------------
+
+
 def register_all(url: str, channels: Iterable[str] = ()) -> dict[str, int]:
-    """Set each subject's compatibility mode and register its schema; return ids by topic."""
+    """Set each subject's compatibility mode and register its schema; return ids by topic.
+
+    Raise IncompatibleSchema naming the fields, or RegistryError. Registering what is registered changes nothing.
+    """
     registry = client(url)
     return {topic.name: _register(registry, topic) for topic in catalogue().for_channels(channels)}
 
 
 def _register(registry: SchemaRegistryClient, topic: Topic) -> int:
-    schema = Schema(source(topic.record), "AVRO")
-    try:
+    with _asking(topic.subject):
         registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel(topic.compatibility)))
-        return int(registry.register_schema(topic.subject, schema))
-    except SchemaRegistryError as error:
-        if error.http_status_code == 409:
-            raise IncompatibleSchema(_why(registry, topic, str(error))) from error
-        raise RegistryError(f"{topic.subject}: the registry refused: {error}") from error
-    except Exception as error:
-        raise RegistryError(f"the registry does not answer ({type(error).__name__}: {error}); is its URL right?") from error
+        try:
+            return int(registry.register_schema(topic.subject, _schema(topic)))
+        except SchemaRegistryError as error:
+            if error.http_status_code != INCOMPATIBLE:
+                raise
+            raise IncompatibleSchema(_refusal(topic, _differences(registry, topic) or [error.error_message])) from error
 
 
 def check_all(url: str, channels: Iterable[str] = ()) -> list[str]:
-    """What registering would be refused for, subject by subject; empty when nothing would be."""
+    """What registering would be refused for, subject by subject; empty when nothing would be. Raise RegistryError."""
     registry = client(url)
-    findings: list[str] = []
-    for topic in catalogue().for_channels(channels):
+    return [finding for topic in catalogue().for_channels(channels) for finding in _check(registry, topic)]
+
+
+def _check(registry: SchemaRegistryClient, topic: Topic) -> list[str]:
+    """The registry judges against the newest version; here against all of them, which a transitive mode means."""
+    with _asking(topic.subject):
         try:
-            if not registry.test_compatibility(topic.subject, Schema(source(topic.record), "AVRO")):
-                findings.append(_why(registry, topic, "incompatible"))
+            accepted = registry.test_compatibility(topic.subject, _schema(topic))
         except SchemaRegistryError as error:
-            if error.http_status_code != 404:  # a new subject is compatible with nothing
-                findings.append(f"{topic.subject}: {error}")
-    return findings
+            if error.error_code in (NO_SUBJECT, NO_VERSION):  # a new subject has nobody to get on with
+                return []
+            raise
+        found = _differences(registry, topic)
+    if accepted and not found:
+        return []
+    return [_refusal(topic, found or ["the registry finds it incompatible with the newest version"])]
 
 
-def _why(registry: SchemaRegistryClient, topic: Topic, refusal: str) -> str:
-    """The registry's refusal with the fields at fault."""
-    fields: list[str] = []
-    for version in registry.get_versions(topic.subject):
-        older = registry.get_version(topic.subject, version).schema.schema_str
-        fields += [f"version {version}: {text}" for text in differences(older, source(topic.record), topic.compatibility)]
-    reason = "; ".join(fields) or refusal
-    return f"{topic.subject} ({topic.compatibility}): {reason}. Add fields as nullable with a default; never remove one."
+def _differences(registry: SchemaRegistryClient, topic: Topic) -> list[str]:
+    """The fields at fault, version by version."""
+    return [
+        f"version {version}: {text}"
+        for version in registry.get_versions(topic.subject)
+        for text in differences(
+            registry.get_version(topic.subject, version).schema.schema_str, source(topic.record), topic.compatibility
+        )
+    ]
+
+
+def _refusal(topic: Topic, reasons: Iterable[str]) -> str:
+    return f"{topic.subject} ({topic.compatibility}): {'; '.join(reasons)}. {_HOW}"
+
+
+def _schema(topic: Topic) -> Schema:
+    return Schema(source(topic.record), "AVRO")
+
+
+# ---- ids --------------------------------------------------------------------------------------------------------
 
 
 def ids(url: str, topics: Iterable[str]) -> dict[str, int]:
@@ -70,27 +118,29 @@ def ids(url: str, topics: Iterable[str]) -> dict[str, int]:
     registry, found = client(url), dict[str, int]()
     for name in topics:
         topic = catalogue().topic(name)
-        try:
-            found[name] = registry.lookup_schema(topic.subject, Schema(source(topic.record), "AVRO")).schema_id
-        except SchemaRegistryError as error:
-            raise RegistryError(
-                f"{topic.subject}: this release's schema is not registered ({error}); run `stockstream schemas register`"
-            ) from error
-        except Exception as error:
-            raise RegistryError(f"the registry does not answer ({type(error).__name__}: {error})") from error
+        with _asking(topic.subject):
+            try:
+                found[name] = registry.lookup_schema(topic.subject, _schema(topic)).schema_id
+            except SchemaRegistryError as error:
+                if error.error_code not in (NO_SUBJECT, NO_VERSION, NO_SCHEMA):
+                    raise
+                raise RegistryError(
+                    f"{topic.subject}: this release's schema is not registered; run `stockstream schemas register`"
+                ) from error
     return found
 
 
 def schema_of(registry: SchemaRegistryClient, schema_id: int) -> str | None:
-    """A schema's text, None where the registry has no such id; raise RegistryError when it does not answer."""
-    try:
-        return str(registry.get_schema(schema_id).schema_str)
-    except SchemaRegistryError as error:
-        if error.http_status_code == 404:
-            return None
-        raise RegistryError(str(error)) from error
-    except Exception as error:
-        raise RegistryError(f"{type(error).__name__}: {error}") from error
+    """A schema's text, None where the registry has no such id; raise RegistryError when it does not say."""
+    if schema_id > LARGEST_ID:
+        return None
+    with _asking(f"schema {schema_id}"):
+        try:
+            return str(registry.get_schema(schema_id).schema_str)
+        except SchemaRegistryError as error:
+            if error.error_code == NO_SCHEMA:  # a mere 404 may be a wrong URL
+                return None
+            raise
 
 
 def connected_codec(url: str, channels: Iterable[str] = ()) -> Codec:
@@ -100,5 +150,3 @@ def connected_codec(url: str, channels: Iterable[str] = ()) -> Codec:
     for topic, schema_id in ids(url, names).items():
         codec.register(topic, schema_id)
     return codec
-
-
