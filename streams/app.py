@@ -87,6 +87,7 @@ def build_app(settings: Settings) -> StreamApp:
         client=parts.client,
         encode=parts.codec.encode,
         partition=topics.partitioner(settings.partitions),
+        compacted=parts.compacted,
         clock=parts.clock,
         changelogs={stage.name: topics.changelog(settings.app, stage.name) for stage in parts.stages},
         interval=settings.commit_interval_ms / 1000,

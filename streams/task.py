@@ -38,6 +38,8 @@ class TaskPlan:
     client: Mapping[str, Any]
     encode: Encode
     partition: Partition
+    compacted: frozenset[str]
+    """Topics of which only the newest record of a key counts: a transaction carries no other."""
     clock: Clock
     changelogs: Mapping[str, str]
     interval: float
@@ -51,16 +53,17 @@ class TaskPlan:
 class Pending:
     """What the next transaction will carry."""
 
-    __slots__ = ("count", "offsets", "outputs", "rows")
+    __slots__ = ("count", "newest", "offsets", "outputs", "rows")
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[bytes, bytes | None]] = defaultdict(dict)
+        self.newest: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
         self.outputs: dict[tuple[str, int], list[Send]] = defaultdict(list)
         self.offsets: dict[TopicPartition, int] = {}
         self.count = 0
 
     def __bool__(self) -> bool:
-        return bool(self.offsets or self.outputs or self.rows)
+        return bool(self.offsets or self.outputs or self.newest or self.rows)
 
 
 class Task:
@@ -132,7 +135,7 @@ class Task:
 
     async def feed(self, stage: str, topic: str, run: Sequence[Any]) -> None:
         """Fold one chunk of one topic into its stage."""
-        while len(self._pending.outputs) and self._pending.count > self.MOST_PENDING:
+        while self._pending.count > self.MOST_PENDING:
             self._room.clear()
             await self._room.wait()
         await self.plan.learn(run)
@@ -175,11 +178,17 @@ class Task:
         pending = self._pending
         if outcome.rows:
             pending.rows[stage].update(outcome.rows)
-        encode, partition, outputs = self.plan.encode, self.plan.partition, pending.outputs
+        compacted, newest = self.plan.compacted, pending.newest
         for topic, key, record in outcome.outputs:
-            raw = key.encode()
-            outputs[topic, partition(topic, raw)].append((raw, encode(topic, record)))
+            if topic in compacted:
+                newest[topic][key] = record
+            else:
+                self._encode(pending, topic, key, record)
         pending.count += len(outcome.outputs) + len(outcome.rows)
+
+    def _encode(self, pending: Pending, topic: str, key: str, record: Mapping[str, Any]) -> None:
+        raw = key.encode()
+        pending.outputs[topic, self.plan.partition(topic, raw)].append((raw, self.plan.encode(topic, record)))
 
     # ---- committing ---------------------------------------------------------------------------------------------
 
@@ -206,6 +215,9 @@ class Task:
     async def _commit(self) -> None:
         pending, self._pending = self._pending, Pending()
         self._room.set()
+        for name, records in pending.newest.items():
+            for key, record in records.items():
+                self._encode(pending, name, key, record)
         producer, now = self._producer, wall_ms()
         assert producer is not None
         began = time.perf_counter()

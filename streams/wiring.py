@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from streams import feeds, inventory, metrics, orders, shipments, supply, topics
 from streams.clock import Clock, clock
@@ -26,6 +27,7 @@ class Parts:
     """What `build_app` wires together."""
 
     codec: Codec
+    compacted: frozenset[str]
     clock: Clock
     client: Mapping[str, Any]
     stages: Sequence[Stage]
@@ -37,7 +39,8 @@ def connect(settings: Settings) -> Parts:
     """Make every part from the settings; raise channels.ChannelsError for a bad channels file."""
     declared = channels.parse(yaml.safe_load(Path(settings.channels).read_text()))
     codec = Codec()
-    ids = SchemaIds(settings.registry, codec, [channel.id for channel in declared.channels])
+    names = [channel.id for channel in declared.channels]
+    ids = SchemaIds(settings.registry, codec, names)
     client = {"bootstrap_servers": settings.bootstrap}
     reference = Reference()
     rules = IntakeRules(
@@ -65,6 +68,7 @@ def connect(settings: Settings) -> Parts:
 
     return Parts(
         codec=codec,
+        compacted=frozenset(t.name for t in catalogue().for_channels(names) if t.cleanup == "compact"),
         clock=clock(settings.clock),
         client=client,
         stages=stages,
