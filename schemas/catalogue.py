@@ -29,6 +29,9 @@ class Topic:
     consumers: tuple[str, ...]
     partitioning: Literal["key", "sku"] = "key"
     max_message_bytes: int = 1_048_576
+    """Largest batch the broker takes."""
+    max_record_bytes: int | None = None
+    """Largest record intake takes, on inbound topics; a larger one becomes an exception."""
 
     @property
     def compatibility(self) -> str:

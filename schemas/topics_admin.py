@@ -1,19 +1,20 @@
-"""Topics created or verified; a mismatch is an error that says what differs."""
+"""Topics created or verified against the catalogue; whatever differs is said, topic by topic, with how to mend it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from schemas.catalogue import catalogue
 
 TIMEOUT = 30.0
 Wanted = dict[str, dict[str, str]]
+CHANGELOG = {"cleanup.policy": "compact", "max.message.bytes": "1048576"}
 
 
 class TopicMismatch(RuntimeError):
-    """Topics that exist and differ from the catalogue; the message says each difference and what to do."""
+    """Topics that differ from the catalogue or cannot be created; the message says each one and what to do."""
 
 
 class BrokerUnreachable(RuntimeError):
@@ -30,42 +31,85 @@ def apply(
 ) -> list[str]:
     """Create what is missing and verify what is there; return the names created.
 
-    Changelogs are compacted topics of the worker's own. Raise TopicMismatch or BrokerUnreachable.
+    `conf` is librdkafka's. Changelogs are compacted topics of the worker's own. Nothing that exists is changed.
+    Raise TopicMismatch or BrokerUnreachable.
     """
     wanted: Wanted = {topic.name: topic.config for topic in catalogue().for_channels(channels)}
-    for name in changelogs:
-        wanted[name] = {"cleanup.policy": "compact", "max.message.bytes": "1048576"}
-    admin = AdminClient(dict(conf))
+    wanted |= dict.fromkeys(changelogs, CHANGELOG)
+    admin = AdminClient({"log_level": 2, **conf})  # what goes wrong is in the exception, once
     try:
         existing = admin.list_topics(timeout=TIMEOUT).topics
+        created, findings = _create(
+            admin, wanted, [name for name in wanted if name not in existing], partitions, replication
+        )
+        present = {name: existing[name].partitions for name in wanted if name in existing}
+        findings += _sizes(present, partitions, replication)
+        findings += _settings(admin, {name: wanted[name] for name in present})
     except KafkaException as error:
-        raise BrokerUnreachable(f"no broker at {conf['bootstrap.servers']} answered within {TIMEOUT:.0f} s") from error
-    missing = [name for name in wanted if name not in existing]
-    if missing:
-        new = [NewTopic(n, num_partitions=partitions, replication_factor=replication, config=wanted[n]) for n in missing]
-        for future in admin.create_topics(new, operation_timeout=TIMEOUT).values():
-            future.result(TIMEOUT)
-    present = {name: len(existing[name].partitions) for name in wanted if name in existing}
-    findings = _differences(admin, wanted, present, partitions)
+        raise BrokerUnreachable(
+            f"{conf.get('bootstrap.servers')}: {error.args[0].str()}; is a broker up there?"
+        ) from error
     if findings:
         raise TopicMismatch("topics differ from the catalogue:\n  " + "\n  ".join(findings))
-    return missing
+    return created
 
 
-def _differences(admin: AdminClient, wanted: Wanted, present: Mapping[str, int], partitions: int) -> list[str]:
-    findings = [
-        f"{name}: {count} partitions, wanted {partitions}; keyed topics cannot be repartitioned in place: "
-        f"set STOCKSTREAM_PARTITIONS={count} or recreate it"
-        for name, count in sorted(present.items())
-        if count != partitions
-    ]
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in present]
-    if resources:
-        for resource, future in admin.describe_configs(resources, request_timeout=TIMEOUT).items():
-            actual = future.result(TIMEOUT)
-            findings += [
-                f"{resource.name}: {key} is {actual[key].value}, wanted {value}; change it with your Kafka tools"
-                for key, value in wanted[resource.name].items()
-                if key in actual and actual[key].value != value
-            ]
+def _create(
+    admin: AdminClient, wanted: Wanted, missing: Sequence[str], partitions: int, replication: int
+) -> tuple[list[str], list[str]]:
+    """Create topics; the names created and why others were not. One that appears meanwhile was made by our like."""
+    new = [NewTopic(name, partitions, replication, config=wanted[name]) for name in missing]
+    created, findings = list[str](), list[str]()
+    for name, future in (admin.create_topics(new, operation_timeout=TIMEOUT) if new else {}).items():
+        try:
+            future.result(TIMEOUT)
+            created.append(name)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code != KafkaError.TOPIC_ALREADY_EXISTS:
+                findings.append(f"{name}: cannot be created: {error.args[0].str()}{_REFUSALS.get(code, '')}")
+    return created, findings
+
+
+_REFUSALS = {
+    KafkaError.INVALID_REPLICATION_FACTOR: "; set STOCKSTREAM_REPLICATION to no more than there are brokers",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "; allow this principal to create it",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "; allow this principal to create topics",
+}
+
+
+def _sizes(present: Mapping[str, Mapping[int, Any]], partitions: int, replication: int) -> list[str]:
+    """Partitions and copies that differ from what was asked for."""
+    findings = []
+    for name, found in sorted(present.items()):
+        if len(found) != partitions:
+            findings.append(
+                f"{name}: {len(found)} partitions, wanted {partitions}; keys would move between partitions, so it cannot "
+                f"be changed in place: set STOCKSTREAM_PARTITIONS={len(found)}, or, if it holds nothing you need, delete "
+                f"it (rpk topic delete {name}) and apply again"
+            )
+        copies = min(len(partition.replicas) for partition in found.values())
+        if copies < replication:
+            findings.append(f"{name}: {copies} copies, wanted {replication}; reassign its partitions to more brokers")
     return findings
+
+
+def _settings(admin: AdminClient, wanted: Wanted) -> list[str]:
+    """Settings that differ, with the command that puts them right."""
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in sorted(wanted)]
+    findings = []
+    for resource, future in (admin.describe_configs(resources, request_timeout=TIMEOUT) if resources else {}).items():
+        actual = future.result(TIMEOUT)
+        for key, value in wanted[resource.name].items():
+            found = actual[key].value if key in actual else None
+            if found is not None and _parts(found) != _parts(value):
+                findings.append(
+                    f"{resource.name}: {key} is {found}, wanted {value}; "
+                    f"rpk topic alter-config {resource.name} --set {key}={value}, or with Apache Kafka kafka-configs.sh "
+                    f"--alter --entity-type topics --entity-name {resource.name} --add-config {key}={value}"
+                )
+    return findings
+
+
+def _parts(value: str) -> set[str]:
+    return {part.strip() for part in value.split(",")}
