@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +53,10 @@ share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=3000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+
+# A killed broker is let in again only when its old session is over; longer than a busy machine stalls
 broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=4000
 
 # As in production: topics are declared, records are at most 1 MiB
 auto.create.topics.enable=false
@@ -118,8 +121,8 @@ class Kafka:
         if not (self.data / "meta.properties").exists():
             self._format()
 
-    def command(self) -> list[str]:
-        return [*self._java(*HEAP), "kafka.Kafka", str(self.directory / "kafka.properties")]
+    def command(self, options: Sequence[str] = ()) -> list[str]:
+        return [*self._java(*HEAP, *options), "kafka.Kafka", str(self.directory / "kafka.properties")]
 
     def ready(self) -> bool:
         """Whether the broker answers with itself as a member of the cluster."""
@@ -133,7 +136,9 @@ class Kafka:
         class_path = os.pathsep.join(map(str, self.jars))
         logs = f"-Dlog4j2.configurationFile={self.directory / 'kafka-log4j2.yaml'}"
         temporary = f"-Djava.io.tmpdir={self.directory / 'tmp'}"
-        return [str(java()), *options, "-Djava.awt.headless=true", logs, temporary, "-cp", class_path]
+        # Both without a warning: Kafka unmaps its files and loads compression libraries this way.
+        allowed = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED")
+        return [str(java()), *options, *allowed, "-Djava.awt.headless=true", logs, temporary, "-cp", class_path]
 
     def _format(self) -> None:
         """Copy an empty formatted directory from the cache (a Java start saved each time) under names of its own."""

@@ -59,7 +59,7 @@ class WholeFiles(PythonResolver):  # type: ignore[misc]
         for repository in artifact.context.remote_repos.values():
             url = f"{repository}/{artifact.component.path_prefix.as_posix()}/{artifact.filename}"
             for attempt in range(TRIES):
-                if self._cancelled.wait(attempt):
+                if self._cancelled.wait(attempt / 2):
                     raise StackError("The download was broken off.", "Start the stack again.")
                 try:
                     return self._download(url, artifact.cached_path)
@@ -101,7 +101,7 @@ class WholeFiles(PythonResolver):  # type: ignore[misc]
         return target
 
 
-class _Refused(Exception):  # noqa: N818
+class _Refused(Exception):
     """An answer that trying again does not change."""
 
 

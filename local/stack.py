@@ -12,22 +12,23 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Protocol, Self, TypeVar
 
 from rich.console import Console
 
 from local import kafka, redis_server, registry
 from local.cache import need_room
-from local.downloads import Downloads
+from local.downloads import APICURIO, KAFKA, Downloads
 from local.errors import StackError
 from local.kafka import Kafka
 from local.processes import Keeper, await_ready, pick_port, tail
 from local.progress import Report, Say, report_for
+from local.quick_start import Rehearsal
 from local.redis_server import RedisServer
 from local.registry import Registry
 
@@ -49,9 +50,11 @@ class Ports:
 
 class _Server(Protocol):
     def prepare(self) -> None: ...
-    def command(self) -> list[str]: ...
+    def command(self, options: Sequence[str] = ()) -> list[str]: ...
     def ready(self) -> bool: ...
 
+
+S = TypeVar("S", bound=_Server)
 
 TITLES = {"kafka": "Kafka", "registry": "The schema registry", "redis": "Redis"}
 LIMITS_S = {"kafka": kafka.READY_WITHIN_S, "registry": registry.READY_WITHIN_S, "redis": redis_server.READY_WITHIN_S}
@@ -90,9 +93,10 @@ class LocalStack:
             "redis": need_redis and not redis,
         }
         self._ports = ports or Ports()
-        self._taken = {port for port in (self._ports.kafka, self._ports.controller, self._ports.registry) if port}
+        self._taken = {port for port in astuple(self._ports) if port}
         self._report = report_for(progress)
         self._servers: dict[str, _Server] = {}
+        self._options: dict[str, list[str]] = {}
         self._cancelled = threading.Event()
         self._keeper: Keeper | None = None
         self._lock: IO[str] | None = None
@@ -117,8 +121,8 @@ class LocalStack:
                 self._cancelled.set()
                 pool.shutdown()
                 self._cancelled.clear()
-        except BaseException:
-            self.stop(keep_directory=True)
+        except BaseException as error:
+            self.stop(keep_directory=not isinstance(error, KeyboardInterrupt))
             raise
 
     def stop(self, *, keep_directory: bool = False) -> None:
@@ -131,7 +135,9 @@ class LocalStack:
             self._lock.close()
             self._lock = None
         self.pids.clear()
-        if self._temporary and not keep_directory:
+        if self._temporary and keep_directory:
+            self._report.say(f"The stack's logs are kept in {self.directory / 'logs'}")
+        elif self._temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def stop_broker(self, kill: bool = False) -> None:
@@ -160,49 +166,62 @@ class LocalStack:
 
     def _kafka(self) -> None:
         jars = Downloads(self._report, self._cancelled).kafka()
-        while True:
-            port = pick_port(self._taken, self._ports.kafka, "the broker's port")
-            controller = pick_port(self._taken, self._ports.controller, "the controller's port")
-            broker = Kafka(self.directory, port, controller, jars)
-            if self._first_run("kafka", broker, fixed=self._ports.kafka):
-                self.bootstrap = broker.bootstrap
-                return
+        free = Ports()
+
+        def broker(directory: Path, ports: Ports) -> Kafka:
+            port = pick_port(self._taken, ports.kafka, "the broker's port")
+            controller = pick_port(self._taken, ports.controller, "the controller's port")
+            return Kafka(directory, port, controller, jars)
+
+        options = self._rehearsal().options(f"kafka-{KAFKA}", lambda directory: broker(directory, free))
+        started = self._first_run("kafka", lambda: broker(self.directory, self._ports), options, self._ports.kafka)
+        self.bootstrap = started.bootstrap
 
     def _registry(self) -> None:
         home = Downloads(self._report, self._cancelled).apicurio()
-        while True:
-            server = Registry(self.directory, pick_port(self._taken, self._ports.registry, "the registry's port"), home)
-            if self._first_run("registry", server, fixed=self._ports.registry):
-                self.registry_url = server.url
-                return
+
+        def server(directory: Path, wanted: int) -> Registry:
+            return Registry(directory, pick_port(self._taken, wanted, "the registry's port"), home)
+
+        options = self._rehearsal().options(f"apicurio-{APICURIO}", lambda directory: server(directory, 0))
+        wanted = self._ports.registry
+        self.registry_url = self._first_run("registry", lambda: server(self.directory, wanted), options, wanted).url
 
     def _redis(self) -> None:
-        while True:
-            server = RedisServer(self.directory, pick_port(self._taken, self._ports.redis, "Redis' port"))
-            if self._first_run("redis", server, fixed=self._ports.redis):
-                self.redis_url = server.url
-                return
+        wanted = self._ports.redis
 
-    def _first_run(self, name: str, server: _Server, *, fixed: int) -> bool:
-        """Start a server; False if another process took its freely chosen port in between, so try the next."""
-        self._servers[name] = server
+        def server() -> RedisServer:
+            return RedisServer(self.directory, pick_port(self._taken, wanted, "Redis' port"))
+
+        self.redis_url = self._first_run("redis", server, [], wanted).url
+
+    def _rehearsal(self) -> Rehearsal:
+        assert self._keeper is not None
+        return Rehearsal(self._keeper, self._report, self._cancelled)
+
+    def _first_run(self, name: str, make: Callable[[], S], options: list[str], fixed: int) -> S:
+        """Start a server; when another process took its freely chosen port in between, try on another."""
         self.logs[name] = self.directory / "logs" / f"{name}.log"
-        server.prepare()
-        try:
-            self._run(name)
-        except StackError:
-            if not fixed and "in use" in tail(self.logs[name]) and not self._cancelled.is_set():
-                self.logs[name].rename(self.logs[name].with_suffix(".port-taken.log"))
-                return False
-            raise
-        return True
+        self._options[name] = options
+        while True:
+            server = make()
+            self._servers[name] = server
+            server.prepare()
+            try:
+                self._run(name)
+            except StackError:
+                if fixed or "in use" not in tail(self.logs[name]) or self._cancelled.is_set():
+                    raise
+                self.logs[name].replace(self.logs[name].with_suffix(".port-taken.log"))
+            else:
+                return server
 
     def _run(self, name: str) -> None:
         keeper, server = self._mine(name)
         if name in self.pids and keeper.returncode(name) is None:
             raise StackError(f"{TITLES[name]} runs already.", "Stop it first.")
         began = time.monotonic()
-        self.pids[name] = keeper.start(name, server.command(), self.directory, self.logs[name])
+        self.pids[name] = keeper.start(name, server.command(self._options[name]), self.directory, self.logs[name])
         await_ready(
             TITLES[name],
             server.ready,
