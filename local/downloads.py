@@ -84,7 +84,7 @@ def _resolve_kafka(context: object) -> list[Path]:
 def _read_list(listed: Path) -> list[Path] | None:
     try:
         jars = [listed.parent / line for line in listed.read_text().splitlines()]
-    except FileNotFoundError:
+    except OSError:  # not there, or not readable: whoever takes the lock will tell
         return None
     return jars if jars and all(jar.exists() for jar in jars) else None
 

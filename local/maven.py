@@ -74,7 +74,7 @@ class WholeFiles(PythonResolver):  # type: ignore[misc]
                         ) from error
                     if error.errno in {errno.EACCES, errno.EROFS}:
                         raise StackError(f"{error}.", "Set STOCKSTREAM_CACHE to a folder you may write.") from error
-                    problem = f"{url} cannot be reached: {_in_short(error)}"
+                    problem = f"{url} did not come whole: {_in_short(error)}"
         raise StackError(f"{artifact.filename} cannot be downloaded. {problem}.", MIRROR_HINT)
 
     def _download(self, url: str, target: Path) -> Path:

@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,8 +127,6 @@ def test_everything_listens_on_this_machine_only(stack):
 
 def _sockets_of(pid: int, kind: str) -> list[str]:
     """The /proc lines of a process's listening sockets."""
-    from pathlib import Path
-
     files = Path(f"/proc/{pid}/fd")
     if not files.exists():
         pytest.skip("needs /proc")
