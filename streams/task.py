@@ -181,7 +181,8 @@ class Task:
         compacted, newest = self.plan.compacted, pending.newest
         for topic, key, record in outcome.outputs:
             if topic in compacted:
-                newest[topic][key] = record
+                before = newest[topic].get(key)
+                newest[topic][key] = record if before is None else _in_place_of(before, record)
             else:
                 self._encode(pending, topic, key, record)
         pending.count += len(outcome.outputs) + len(outcome.rows)
@@ -247,3 +248,11 @@ class Task:
                     raise ValueError(f"a record for {topic} is larger than a batch: {key!r}, {len(value or b'')} bytes")
         if batch.record_count():
             await producer.send_batch(batch, topic, partition=partition)
+
+
+_CONTINUES = ("previous_revision", "previous_quantity")
+
+
+def _in_place_of(before: Mapping[str, Any], record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The newer of two records of a key, sent alone: it continues from where the older one did, or readers see a gap."""
+    return {**record, **{name: before[name] for name in _CONTINUES if name in before}}
