@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from local.demo import run_demo
 
 CHANNELS = Path(__file__).parents[2] / "channels.yaml"
