@@ -80,12 +80,12 @@ def _check(registry: SchemaRegistryClient, topic: Topic) -> list[str]:
     """The registry judges against the newest version; here against all of them, which a transitive mode means."""
     with _asking(topic.subject):
         try:
+            found = _differences(registry, topic)
             accepted = registry.test_compatibility(topic.subject, _schema(topic))
         except SchemaRegistryError as error:
             if error.error_code in (NO_SUBJECT, NO_VERSION):  # a new subject has nobody to get on with
                 return []
             raise
-        found = _differences(registry, topic)
     if accepted and not found:
         return []
     return [_refusal(topic, found or ["the registry finds it incompatible with the newest version"])]

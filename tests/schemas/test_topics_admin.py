@@ -1,0 +1,102 @@
+"""Topics on a real broker: created as the catalogue says, verified ever after, never changed behind anybody's back."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from schemas import topics_admin
+from schemas.catalogue import Catalogue, Topic, catalogue
+
+PARTITIONS = 4
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def deltas(monkeypatch: pytest.MonkeyPatch) -> Topic:
+    """A catalogue of one topic that no other test knows."""
+    topic = replace(catalogue().topic("availability.deltas"), name=f"test.{uuid.uuid4().hex}")
+    monkeypatch.setattr(Catalogue, "for_channels", lambda *_: [topic])
+    return topic
+
+
+def created(bootstrap: str, topic: Topic, partitions: int = PARTITIONS, **config: str) -> None:
+    """Somebody made the topic already, in their own way."""
+    new = NewTopic(topic.name, partitions, 1, config={**topic.config, **config})
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([new])[topic.name].result(30)
+
+
+def test_what_is_missing_is_created_and_then_verified(bootstrap: str, deltas: Topic):
+    """The first time creates, the second finds nothing to do."""
+    conf, changelog = {"bootstrap.servers": bootstrap}, f"test.{uuid.uuid4().hex}-changelog"
+    again = {"partitions": PARTITIONS, "changelogs": [changelog]}
+
+    assert {deltas.name, changelog} == set(topics_admin.apply(conf, **again))
+    assert [] == topics_admin.apply(conf, **again)
+    assert deltas.config | {"cleanup.policy": "delete"} == settings(bootstrap, deltas.name, deltas.config)
+    assert settings(bootstrap, changelog, ["cleanup.policy"]) == {"cleanup.policy": "compact"}
+
+
+def settings(bootstrap: str, name: str, keys) -> dict[str, str]:
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    found = admin.describe_configs([resource])[resource].result(30)
+    return {key: found[key].value for key in keys}
+
+
+def test_another_number_of_partitions_is_an_error_that_says_both(bootstrap: str, deltas: Topic):
+    """Keys would move between partitions, so nothing is changed and the two ways out are named."""
+    created(bootstrap, deltas, partitions=2)
+
+    with pytest.raises(topics_admin.TopicMismatch) as refusal:
+        topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS)
+
+    assert f"{deltas.name}: 2 partitions, wanted 4" in str(refusal.value)
+    assert "STOCKSTREAM_PARTITIONS=2" in str(refusal.value)
+    assert (
+        len(AdminClient({"bootstrap.servers": bootstrap}).list_topics(deltas.name).topics[deltas.name].partitions) == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("cleanup.policy", "compact"), ("retention.ms", "1000"), ("max.message.bytes", "2000")],
+)
+def test_another_setting_is_an_error_with_the_command_that_mends_it(
+    bootstrap: str, deltas: Topic, key: str, value: str
+):
+    """Every difference is said with what is, what should be, and how to get there."""
+    created(bootstrap, deltas, **{key: value})
+
+    with pytest.raises(topics_admin.TopicMismatch) as refusal:
+        topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS)
+
+    assert f"{deltas.name}: {key} is {value}, wanted {deltas.config[key]}" in str(refusal.value)
+    assert f"rpk topic alter-config {deltas.name} --set {key}={deltas.config[key]}" in str(refusal.value)
+
+
+def test_every_difference_is_said_at_once(bootstrap: str, deltas: Topic):
+    """Whoever mends the topics need not come back for each."""
+    created(bootstrap, deltas, partitions=1, **{"cleanup.policy": "compact", "retention.ms": "1000"})
+
+    with pytest.raises(topics_admin.TopicMismatch) as refusal:
+        topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS)
+
+    assert str(refusal.value).count(f"\n  {deltas.name}: ") == 3
+
+
+def test_more_copies_than_brokers_is_told_with_the_setting(bootstrap: str, deltas: Topic):
+    """What the broker refuses to create is named, with the setting that asked for it."""
+    with pytest.raises(topics_admin.TopicMismatch, match=r"cannot be created.*STOCKSTREAM_REPLICATION"):
+        topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS, replication=3)
+
+
+def test_a_broker_that_is_away_is_said_to_be(monkeypatch: pytest.MonkeyPatch):
+    """No broker is an error of its own, in words, after a bounded wait."""
+    monkeypatch.setattr(topics_admin, "TIMEOUT", 1.0)
+
+    with pytest.raises(topics_admin.BrokerUnreachable, match=r"127\.0\.0\.1:9.*is a broker up there"):
+        topics_admin.apply({"bootstrap.servers": "127.0.0.1:9"}, partitions=PARTITIONS)
