@@ -1,7 +1,8 @@
 """Confluent wire format (0, 4-byte schema id, Avro) to records and back: the hot path.
 
 Schemas are used without logical types, so times stay integer milliseconds and dates integer days. Ids come from the
-registry at start; decoding resolves from the writer's schema to ours only where the two differ.
+registry at start. Code generated from the schema does the work; fastavro only resolves from a writer's schema that
+differs from ours, and serves schemas with parts the generator does not know.
 """
 
 import io
@@ -15,7 +16,10 @@ from typing import Any
 import fastavro
 from fastavro.schema import to_parsing_canonical_form
 
+from schemas import generated
+from schemas.binary import Malformed, read_whole, reader
 from schemas.catalogue import catalogue
+from schemas.shapes import Record, Unsupported, shape_of
 
 HEADER = struct.Struct(">bI")
 AVRO = Path(__file__).parent / "avro"
@@ -53,6 +57,15 @@ def source(record: str) -> str:
 def parsed(text: str) -> Any:
     """A schema ready for fastavro, without logical types."""
     return fastavro.parse_schema(_plain(json.loads(text)))
+
+
+@cache
+def _shape(text: str) -> Record | None:
+    """A schema as the generator takes it; None when it does not know all of it."""
+    try:
+        return shape_of(json.loads(text))
+    except Unsupported:
+        return None
 
 
 def _plain(schema: Any) -> Any:
@@ -111,8 +124,11 @@ class Codec:
         return self._encoders[topic]
 
     def _new_encoder(self, topic: str) -> Encoder:
-        schema = parsed(source(catalogue().topic(topic).record))
-        header, write, buffers = HEADER.pack(0, self._ids[topic]), fastavro.schemaless_writer, io.BytesIO
+        name, header = catalogue().topic(topic).record, HEADER.pack(0, self._ids[topic])
+        shape = _shape(source(name))
+        if shape is not None:
+            return generated.encoder(shape, header)
+        schema, write, buffers = parsed(source(name)), fastavro.schemaless_writer, io.BytesIO
 
         def encode(record: Mapping[str, Any]) -> bytes:
             buffer = buffers(header)
@@ -139,29 +155,29 @@ class Codec:
 
     def _new_decoder(self, topic: str) -> Decoder:
         name = catalogue().topic(topic).record
-        ours = parsed(source(name))
-        plans: dict[bytes, tuple[Any, Any]] = {}
-        read, buffers = fastavro.schemaless_reader, io.BytesIO
+        readers: dict[bytes, Decoder] = {}
 
         def decode(value: bytes) -> Any:
-            head = value[:5]
-            plan = plans.get(head)
-            if plan is None:
-                plan = plans[head] = self._plan(head, name, ours)
-            buffer = buffers(value)
-            buffer.seek(5)
+            read = readers.get(value[:5])
+            if read is None:
+                read = readers[value[:5]] = self._reader(value[:5], name)
             try:
-                record = read(buffer, *plan)
-            except Exception as error:  # noqa: BLE001 - damaged bytes make fastavro raise almost anything
-                raise Undecodable("MALFORMED", f"not a {name}: {type(error).__name__}: {error}") from error
-            if buffer.tell() != len(value):
-                raise Undecodable("MALFORMED", f"{len(value) - buffer.tell()} bytes left over after a {name}")
-            return record
+                return read(value)
+            except Malformed as error:
+                raise Undecodable("MALFORMED", f"not a {name}: {error}") from error
 
         return decode
 
-    def _plan(self, head: bytes, name: str, ours: Any) -> tuple[Any, Any]:
-        """Writer's and reader's schema for values that begin so."""
+    def _reader(self, head: bytes, name: str) -> Decoder:
+        """Reads values that begin so; it raises Malformed."""
+        theirs, ours = self._writer(head, name), source(name)
+        shape = _shape(ours)
+        if shape is None or to_parsing_canonical_form(parsed(theirs)) != to_parsing_canonical_form(parsed(ours)):
+            return _resolving_reader(theirs, ours)
+        return generated.decoder(shape)
+
+    def _writer(self, head: bytes, name: str) -> str:
+        """The schema that values which begin so were written with."""
         if len(head) < HEADER.size or head[0] != 0:
             raise Undecodable("NOT_AVRO", "no schema id: the value does not begin with a zero byte and four of an id")
         schema_id = HEADER.unpack(head)[1]
@@ -173,9 +189,30 @@ class Codec:
         writer = parsed(text)
         if _name(writer) != name:
             raise Undecodable("WRONG_SCHEMA", f"schema {schema_id} is a {_name(writer)}, this topic carries {name}")
-        if to_parsing_canonical_form(writer) == to_parsing_canonical_form(ours):
-            return writer, None
-        return writer, ours
+        return text
+
+
+def _resolving_reader(theirs: str, ours: str) -> Decoder:
+    """Reads another writer's values as ours."""
+    writer, wanted, shape = parsed(theirs), parsed(ours), _shape(theirs)
+    read, buffers = fastavro.schemaless_reader, io.BytesIO
+    strictly = None if shape is None else reader(shape)
+
+    def resolve(value: bytes) -> Any:
+        if strictly is not None:
+            # fastavro does not notice when a string that it skips is cut off.
+            read_whole(strictly, value, HEADER.size)
+        buffer = buffers(value)
+        buffer.seek(HEADER.size)
+        try:
+            record = read(buffer, writer, wanted)
+        except Exception as error:  # damaged bytes make fastavro raise almost anything
+            raise Malformed(f"{type(error).__name__}: {error}") from error
+        if buffer.tell() != len(value):
+            raise Malformed(f"{len(value) - buffer.tell()} bytes left over")
+        return record
+
+    return resolve
 
 
 def _name(schema: Any) -> str:
