@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from streams import settings as worker_settings
@@ -27,8 +28,13 @@ out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 
 
+def tell(text: str) -> None:
+    """To people, beside the output: lines are as long as they are, so that names can be found and copied."""
+    err.print(text, highlight=False, soft_wrap=True)
+
+
 def fail(message: str, code: int = 1) -> typer.Exit:
-    err.print(f"[red]error:[/red] {message}", highlight=False)
+    tell(f"[red]error:[/red] {escape(message)}")
     return typer.Exit(code)
 
 
@@ -163,7 +169,7 @@ def schemas_check(as_json: Json = False) -> None:
     if as_json:
         print_json({"incompatible": findings})
     for finding in () if as_json else findings:
-        err.print(finding, highlight=False)
+        tell(escape(finding))
     if findings:
         raise typer.Exit(1)
     if not as_json:
@@ -211,13 +217,18 @@ def availability(
     as_json: Json = False,
 ) -> None:
     """Show what a SKU has and may promise, by location, read from the snapshots topic."""
-    from connectors.availability import (
-        read_availability,
-        render,
-    )
+    from confluent_kafka import KafkaException
+
+    from connectors.availability import read_availability, render
+    from schemas.registry import RegistryError
 
     chosen = settings_or_fail()
-    found = read_availability(chosen.bootstrap, chosen.registry, sku, location)
+    try:
+        found = read_availability(chosen.bootstrap, chosen.registry, sku, location)
+    except (RegistryError, TimeoutError) as error:
+        raise fail(str(error)) from None
+    except KafkaException as error:
+        raise fail(f"{chosen.bootstrap}: {error.args[0].str()}; is a broker up there?") from None
     if not found:
         where = f" at {location}" if location else ""
         raise fail(f"no position is known for {sku}{where}; is the SKU spelled as in erp.items?")
