@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+from avro.errors import AvroException
+from fastavro.read import SchemaResolutionError
 from fastavro.schema import to_parsing_canonical_form
 
 from schemas import generated
 from schemas.binary import Malformed, read_whole, reader
 from schemas.catalogue import catalogue
+from schemas.compatibility import differences
 from schemas.shapes import Record, Unsupported, shape_of
 
 HEADER = struct.Struct(">bI")
@@ -186,7 +189,11 @@ class Codec:
             if schema_id not in self._absent:
                 raise SchemaUnavailable(schema_id)
             raise Undecodable("UNKNOWN_SCHEMA", f"the registry has no schema {schema_id}")
-        writer = parsed(text)
+        try:
+            writer, _ = parsed(text), _shape(text)
+        except Exception as error:
+            # A registry also keeps JSON Schema, Protobuf, and Avro that refers to other subjects.
+            raise Undecodable("WRONG_SCHEMA", f"schema {schema_id} is no Avro schema that stands alone") from error
         if _name(writer) != name:
             raise Undecodable("WRONG_SCHEMA", f"schema {schema_id} is a {_name(writer)}, this topic carries {name}")
         return text
@@ -206,6 +213,9 @@ def _resolving_reader(theirs: str, ours: str) -> Decoder:
         buffer.seek(HEADER.size)
         try:
             record = read(buffer, writer, wanted)
+        except SchemaResolutionError as error:  # by value: a symbol new to us is one only where it stands
+            why = _conflict(theirs, ours) or str(error)
+            raise Undecodable("INCOMPATIBLE", f"written with a schema ours cannot read: {why}") from error
         except Exception as error:  # damaged bytes make fastavro raise almost anything
             raise Malformed(f"{type(error).__name__}: {error}") from error
         if buffer.tell() != len(value):
@@ -213,6 +223,15 @@ def _resolving_reader(theirs: str, ours: str) -> Decoder:
         return record
 
     return resolve
+
+
+@cache
+def _conflict(theirs: str, ours: str) -> str:
+    """Where two schemas part, by field; empty when Avro's own library, stricter with names, does not take theirs."""
+    try:
+        return "; ".join(differences(theirs, ours, "BACKWARD"))
+    except AvroException:
+        return ""
 
 
 def _name(schema: Any) -> str:
