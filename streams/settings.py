@@ -9,6 +9,11 @@ from typing import Any
 PREFIX = "STOCKSTREAM_"
 
 
+OTHERS = frozenset({"STOCKSTREAM_CACHE", "STOCKSTREAM_MAVEN", "STOCKSTREAM_TEST_TRANSACTIONS"})
+"""Variables of the local stack and of tests, which a worker need not know."""
+MAY_BE_ZERO = frozenset({"http_port", "commit_interval_ms", "fetch_wait_ms"})
+
+
 class SettingError(ValueError):
     """A setting that cannot be used; the message names the variable and what it takes."""
 
@@ -54,6 +59,9 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     """Read the settings; raise SettingError for an unknown variable or a value of the wrong kind."""
     environment = os.environ if environment is None else environment
     known = {f.name: f for f in fields(Settings)}
+    unknown = [n for n in environment if n.startswith(PREFIX) and n.removeprefix(PREFIX).lower() not in known]
+    if strange := sorted(set(unknown) - OTHERS):
+        raise SettingError(f"{', '.join(strange)}: no such setting; `stockstream settings` lists them")
     values: dict[str, Any] = {}
     for name, f in known.items():
         text = environment.get(PREFIX + name.upper())
@@ -64,6 +72,8 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
                 values[name] = int(text)
             except ValueError:
                 raise SettingError(f"{PREFIX}{name.upper()}={text!r} is not a whole number") from None
+            if values[name] < (0 if name in MAY_BE_ZERO else 1):
+                raise SettingError(f"{PREFIX}{name.upper()}={text} is too small")
         else:
             values[name] = text
     return Settings(**{**values, **overrides})

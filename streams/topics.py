@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from aiokafka.partitioner import murmur2
 
+from schemas.catalogue import catalogue
+
 LEDGER = "inventory.ledger"
 STAGES = ("intake", "shipments", "supply", "orders", "inventory", "feeds")
 """The stages' names, which are their tables' names."""
@@ -21,11 +23,15 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def partitioner(partitions: int) -> Callable[[str, bytes], int]:
-    """A cached partitioner: the ledger goes by SKU alone, every other topic by its whole key."""
+    """A cached partitioner: by SKU alone where the catalogue says so, every other topic by its whole key.
+
+    What the inventory stage writes so stays in its own partition number, and a transaction touches few partitions.
+    """
+    by_sku = frozenset(topic.name for topic in catalogue().topics if topic.partitioning == "sku")
     known: dict[bytes, int] = {}
 
     def partition(topic: str, key: bytes) -> int:
-        if topic == LEDGER:
+        if topic in by_sku:
             key = key[: key.rindex(b"|")]
         found = known.get(key)
         if found is None:

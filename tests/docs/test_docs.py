@@ -38,7 +38,9 @@ def test_the_readme_names_every_package():
 
 def test_every_module_says_its_place():
     """Each module opens with a docstring of its own."""
-    code = [p for name in ("streams", "tables", "schemas", "connectors", "local", "cli") for p in ROOT.glob(f"{name}/*.py")]
+    code = [
+        p for name in ("streams", "tables", "schemas", "connectors", "local", "cli") for p in ROOT.glob(f"{name}/*.py")
+    ]
 
     assert [] == [str(p) for p in code if not p.read_text().startswith(('"""', 'r"""'))]
 

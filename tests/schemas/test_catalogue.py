@@ -73,9 +73,11 @@ def test_a_topic_keeps_its_records_or_says_how_long(topic: Topic):
     assert (topic.cleanup == "compact") == (topic.retention_days is None)
 
 
-def test_only_the_ledger_is_partitioned_by_the_sku_of_its_key():
-    """All locations of a SKU meet in one partition of the ledger; everything else goes by its whole key."""
-    assert ["inventory.ledger"] == [topic.name for topic in TOPICS if topic.partitioning == "sku"]
+def test_the_ledger_and_its_answers_are_partitioned_by_the_sku_of_their_key():
+    """All locations of a SKU meet in one partition; everything else goes by its whole key."""
+    by_sku = [topic.name for topic in TOPICS if topic.partitioning == "sku"]
+
+    assert ["inventory.ledger", "availability.snapshots", "availability.deltas"] == by_sku
 
 
 @topics
