@@ -89,6 +89,8 @@ def test_a_broker_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path):
 
 
 OWNER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a session in the background ignores it
 import json, sys, time
 from pathlib import Path
 from local.stack import LocalStack
@@ -112,7 +114,10 @@ def test_ctrl_c_ends_the_stack_cleanly(tmp_path):
     with start_owner(tmp_path, GIVEN) as owner:
         pids = json.loads(owner.stdout.readline())
         os.killpg(owner.pid, signal.SIGINT)
-        _, errors = owner.communicate(timeout=60)
+        try:
+            _, errors = owner.communicate(timeout=60)
+        finally:
+            owner.kill()
 
     assert "KeyboardInterrupt" in errors
     assert not Path(f"/proc/{pids['redis']}").exists()
