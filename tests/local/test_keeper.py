@@ -18,7 +18,9 @@ from local.processes import Keeper
 
 STUBBORN = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('here', flush=True)\ntime.sleep(600)"
 OWNER = """
-import json, os, sys, time
+import json, os, signal, sys, time
+for ignored in (signal.SIGHUP, signal.SIGTERM):  # as a session under nohup hands it down
+    signal.signal(ignored, signal.SIG_DFL)
 from pathlib import Path
 from local.processes import Keeper
 keeper = Keeper()
