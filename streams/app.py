@@ -9,7 +9,6 @@ inbound topics → intake ┬→ shipment.events → shipments ─┐
 
 import asyncio
 import gc
-import logging
 import sys
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from typing import Any
 
 import faust
 import faust.streams
+from faust.app.base import BootStrategy
 
 from streams import topics
 from streams.chunks import ChunkTransport
@@ -28,8 +28,6 @@ from streams.takeover import Tables
 from streams.task import TaskPlan
 from streams.watchdog import Watchdog, leave
 from streams.wiring import connect
-
-log = logging.getLogger("stockstream")
 
 EXACT = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 """We subclass internals of these three; another release may lose events without an error."""
@@ -44,9 +42,16 @@ def check_versions() -> None:
         raise RuntimeError("Faust's compiled stream iterator is missing; install the wheel, not the source")
 
 
+class WithoutWeb(BootStrategy):
+    """Faust's web server listens on all interfaces without authentication, whatever the settings say."""
+
+    enable_web = False
+
+
 class StreamApp(faust.App):
     """A Faust app whose consumer delivers chunks and whose recovery is our takeover."""
 
+    BootStrategy = WithoutWeb
     pipeline: Pipeline
     fetch_wait_ms: int
 

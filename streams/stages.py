@@ -6,10 +6,10 @@ A stage's step is a pure function in a module of its own; this one decodes its i
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from schemas.codec import Undecodable
-from tables.outcome import CorruptRow, Entry, Outcome, Output, unpack_row
+from tables.outcome import CorruptRow, Entry, Outcome, Output, checked_due
 
 Rows = dict[bytes, bytes]
 Decoder = Callable[[bytes], Any]
@@ -48,33 +48,29 @@ class Stage:
     """Called once per task with the partition number."""
 
 
-class Due(NamedTuple):
-    at: int
-    key: bytes
-
-
 class Timetable:
     """Which rows want a clock entry, soonest first; a row's header is the authority, the heap only an index."""
 
-    def __init__(self) -> None:
-        self._heap: list[Due] = []
-        self._at: dict[bytes, int] = {}
+    def __init__(self, due: Mapping[bytes, int] | None = None) -> None:
+        self._at: dict[bytes, int] = dict(due or {})
+        self._heap = [(at, key) for key, at in self._at.items()]
+        heapq.heapify(self._heap)
 
     def note(self, key: bytes, due: int) -> None:
         if not due:
             self._at.pop(key, None)
         elif self._at.get(key) != due:
             self._at[key] = due
-            heapq.heappush(self._heap, Due(due, key))
+            heapq.heappush(self._heap, (due, key))
 
     def pop(self, now: int, most: int) -> list[bytes]:
         """Keys due by now, each once until its row asks again."""
         keys: list[bytes] = []
-        while self._heap and self._heap[0].at <= now and len(keys) < most:
-            due = heapq.heappop(self._heap)
-            if self._at.get(due.key) == due.at:
-                del self._at[due.key]
-                keys.append(due.key)
+        while self._heap and self._heap[0][0] <= now and len(keys) < most:
+            at, key = heapq.heappop(self._heap)
+            if self._at.get(key) == at:
+                del self._at[key]
+                keys.append(key)
         return keys
 
 
@@ -89,13 +85,14 @@ class KeyedStage:
         self._timetable = Timetable()
 
     def recover(self, rows: Rows) -> None:
-        self.rows, self._timetable = rows, Timetable()
+        due: dict[bytes, int] = {}
         for key, row in rows.items():
             try:
-                _, _, due = unpack_row(row)
+                if at := checked_due(row):
+                    due[key] = at
             except CorruptRow as error:
                 raise Halt(f"table {self.name}, row {key!r}: {error}") from error
-            self._timetable.note(key, due)
+        self.rows, self._timetable = rows, Timetable(due)
 
     def step(self, topic: str, run: Sequence[Any], now: int) -> Outcome:  # noqa: ARG002 - folds take time from entries
         decode = self._decode

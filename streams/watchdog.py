@@ -4,7 +4,6 @@ Group heartbeats come from another thread, so a stuck loop would otherwise keep 
 """
 
 import asyncio
-import logging
 import os
 import sys
 import threading
@@ -12,18 +11,16 @@ import time
 import traceback
 from collections.abc import Callable
 
+from streams.stages import Halt
+from tables.outcome import CorruptRow, OutOfOrder
+
 EXIT_FAULT = 75  # EX_TEMPFAIL: the log is right, start again
 EXIT_STUCK = 74
 EXIT_HALT = 76  # state and log disagree: do not start again before somebody has looked
 
-log = logging.getLogger("stockstream")
-
 
 def leave(error: BaseException, what: str) -> None:
     """Crash-only: tell what happened and go. The broker aborts what was open; a supervisor starts us again."""
-    from streams.stages import Halt  # noqa: PLC0415 - stages need nothing of us; the code for it does
-    from tables.outcome import CorruptRow, OutOfOrder  # noqa: PLC0415
-
     code = EXIT_HALT if isinstance(error, Halt | CorruptRow | OutOfOrder) else EXIT_FAULT
     print(f"stockstream worker leaves (exit {code}): {what}: {type(error).__name__}: {error}", file=sys.stderr)
     traceback.print_exception(error, file=sys.stderr)

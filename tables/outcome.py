@@ -59,6 +59,14 @@ def unpack_row(row: bytes) -> tuple[bytes, int, int]:
     return row[HEADER_SIZE:], offset, due
 
 
+def checked_due(row: bytes) -> int:
+    """Verify a row as `unpack_row` does and return its due time, without copying it: recovery reads millions."""
+    if len(row) < HEADER_SIZE or row[0] != _VERSION or zlib.crc32(memoryview(row)[5:]) != _HEADER.unpack_from(row)[1]:
+        unpack_row(row)
+        raise CorruptRow("damaged")
+    return int.from_bytes(row[13:21], "big", signed=True)
+
+
 class OutOfOrder(Exception):
     """An input at or below the last one folded into its row: state and log disagree, the worker halts."""
 
