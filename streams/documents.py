@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from schemas.records import Envelope
 from tables.outcome import Entry, Outcome, Output, check_order, pack_row, unpack_row
 
 Row = TypeVar("Row")
@@ -15,6 +16,18 @@ Fold = Callable[[Row, Any, list[Output]], None]
 """Takes one event into the row; may say what concerns that event alone."""
 Finish = Callable[[Row, str, Any, list[Output]], int]
 """Row, key, last event: says what changed over the whole step and returns the row's due time (ms, 0: none)."""
+
+
+def tick(key: str, now: int) -> Envelope:
+    """The envelope of a clock entry: time as a fact in the log (now: ms)."""
+    return {
+        "event_id": f"clock/{key}/{now}",
+        "occurred_at": now,
+        "recorded_at": now,
+        "source": "CLOCK",
+        "coordinate": f"clock@{now}",
+        "correlation_id": "",
+    }
 
 
 def fold_documents(

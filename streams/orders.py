@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from schemas.records import OrderEvent
-from streams.documents import fold_documents
+from streams.documents import fold_documents, tick
 from tables import order
 from tables.conditions import settle
 from tables.held import claims, conditions, spread
@@ -26,12 +26,7 @@ def step(rows: Mapping[bytes, bytes], entries: Sequence[Entry]) -> Outcome:
 def clock(key: str, now: int) -> Output:
     """An order's row never asks for one; the entry folds to nothing (now: ms)."""
     event: OrderEvent = {
-        "event_id": f"clock/{key}/{now}",
-        "occurred_at": now,
-        "recorded_at": now,
-        "source": "CLOCK",
-        "coordinate": f"clock@{now}",
-        "correlation_id": "",
+        **tick(key, now),
         "kind": "CLOCK",
         "order_number": key,
         "order": None,

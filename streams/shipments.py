@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.records import ShipmentEvent, SupplyEvent
-from streams.documents import fold_documents
+from streams.documents import fold_documents, tick
 from tables import shipment
 from tables.conditions import settle
 from tables.outcome import Entry, Outcome, Output
@@ -23,12 +23,7 @@ def step(rows: Mapping[bytes, bytes], entries: Sequence[Entry]) -> Outcome:
 def clock(key: str, now: int) -> Output:
     """A shipment's row never asks for one; the entry folds to nothing (now: ms)."""
     event: ShipmentEvent = {
-        "event_id": f"clock/{key}/{now}",
-        "occurred_at": now,
-        "recorded_at": now,
-        "source": "CLOCK",
-        "coordinate": f"clock@{now}",
-        "correlation_id": "",
+        **tick(key, now),
         "kind": "CLOCK",
         "shipment_id": key,
         "notice": None,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from schemas.records import SupplyEvent
-from streams.documents import fold_documents
+from streams.documents import fold_documents, tick
 from tables import supply
 from tables.conditions import settle
 from tables.ladder import derive
@@ -22,12 +22,7 @@ def step(rows: Mapping[bytes, bytes], entries: Sequence[Entry]) -> Outcome:
 def clock(key: str, now: int) -> Output:
     """The entry by which a purchase order hears that time has passed (now: ms)."""
     event: SupplyEvent = {
-        "event_id": f"clock/{key}/{now}",
-        "occurred_at": now,
-        "recorded_at": now,
-        "source": "CLOCK",
-        "coordinate": f"clock@{now}",
-        "correlation_id": "",
+        **tick(key, now),
         "kind": "CLOCK",
         "po_number": key,
         "order": None,
