@@ -22,6 +22,8 @@ from tables.channels import ChannelsError, parse
 
 LOCAL_PARTITIONS = 4
 LOOK_S = 1.0
+FAILURES = (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable, WorkerError)
+"""What ends `up` with a message; a wait that ran out (TimeoutError) is an OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,7 @@ def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bo
                     worker.look_after()
     except KeyboardInterrupt:
         return 0
-    except (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable) as error:
-        console.print("error:", error, style="red", markup=False, highlight=False)
-    except (WorkerError, TimeoutError) as error:
+    except FAILURES as error:
         console.print("error:", error, style="red", markup=False, highlight=False)
     return 1
 

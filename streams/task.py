@@ -74,7 +74,6 @@ class Task:
     def __init__(self, plan: TaskPlan, partition: int, stages: Mapping[str, StageRun]) -> None:
         self.plan, self.partition, self.stages = plan, partition, stages
         self.closed = True
-        self.commits = 0
         self.progressed = time.monotonic()
         self._pending = Pending()
         self._next: dict[str, int] = {}
@@ -231,7 +230,6 @@ class Task:
         if pending.offsets:
             await producer.send_offsets_to_transaction(pending.offsets, self.plan.app)
         await producer.commit_transaction()
-        self.commits += 1
         self.progressed = time.monotonic()
         metrics.TRANSACTIONS.inc()
         metrics.TRANSACTION_SECONDS.observe(time.perf_counter() - began)
