@@ -31,6 +31,7 @@ def entry(number: int, kind: str, quantity: int, at: int) -> dict[str, Any]:
         "corrects": None,
         "claim": None,
         "policy": None,
+        "reservation": None,
     }
 
 

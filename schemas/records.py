@@ -206,6 +206,21 @@ class Location(TypedDict):
     active: bool
 
 
+class ReservationRequest(TypedDict):
+    event_id: str
+    reservation_id: str  # sku, a dot, a name without dots
+    action: Literal["RESERVE", "CONFIRM", "CANCEL"]
+    channel: str
+    sku: str
+    location: str | None
+    quantity: int
+    ttl_ms: int
+    order_number: str | None
+    line: str | None
+    requested_at: int
+    correlation_id: str
+
+
 class PartnerProfile(TypedDict):
     partner: str
     kind: Literal["SUPPLIER", "CARRIER", "CHANNEL"]
@@ -216,6 +231,7 @@ class PartnerProfile(TypedDict):
     overdue_offset_days: int  # and is expected this many days from today
     backorder_in_ack: bool  # ACK02 holds the backordered quantity under BP and IB
     active: bool
+    posts_without_notice: bool | None  # null: false
 
 
 class StockSnapshot(TypedDict):
@@ -290,12 +306,34 @@ class ShipmentReceipt(TypedDict):
     corrects: str | None
 
 
+class ShipmentInspection(TypedDict):
+    """Goods of the shipment that changed disposition, named by a RELEASE, HOLD or PUTAWAY scan."""
+
+    line: str | None
+    sku: str
+    location: str
+    quantity: int
+    disposition: str
+    to_disposition: str
+
+
 class ShipmentEvent(Envelope):
-    kind: Literal["NOTICE", "MILESTONE", "RECEIVED", "CLOCK"]
+    kind: Literal["NOTICE", "MILESTONE", "RECEIVED", "CLOCK", "INSPECTED"]
     shipment_id: str
     notice: ShipmentNotice | None
     milestone: ShipmentMilestone | None
     received: ShipmentReceipt | None
+    inspected: ShipmentInspection | None
+
+
+class PostingAnswer(TypedDict):
+    """The ERP's last word on one posting of a document."""
+
+    step: str
+    revision: int
+    outcome: str  # POSTED, DUPLICATE or REFUSED
+    erp_document: str | None
+    reason: str | None
 
 
 class SupplyOrderLine(TypedDict):
@@ -317,6 +355,7 @@ class SupplyOrder(TypedDict):
     ship_days: int
     overdue_fence_days: int
     overdue_offset_days: int
+    posts_without_notice: bool | None
 
 
 class SupplyAckLine(TypedDict):
@@ -343,6 +382,8 @@ class SupplyShippedLine(TypedDict):
     sku: str
     quantity: int  # shipped and not cancelled, returned or lost: the whole of it, whether received or not
     received: int  # received against this shipment, of that quantity
+    held: dict[str, int] | None  # of what was received, by disposition other than available
+    notified_at: int | None  # when the ship notice came in
 
 
 class SupplyShipped(TypedDict):
@@ -362,15 +403,29 @@ class SupplyReceipt(TypedDict):
     sku: str
     location: str
     quantity: int
+    disposition: str | None  # null: available
+
+
+class SupplyInspection(TypedDict):
+    """Goods of the order that changed disposition, named by a RELEASE, HOLD or PUTAWAY scan."""
+
+    line: str | None
+    sku: str
+    location: str
+    quantity: int
+    disposition: str
+    to_disposition: str
 
 
 class SupplyEvent(Envelope):
-    kind: Literal["ORDERED", "ACKNOWLEDGED", "SHIPPED", "RECEIVED", "CLOCK"]
+    kind: Literal["ORDERED", "ACKNOWLEDGED", "SHIPPED", "RECEIVED", "CLOCK", "INSPECTED", "POSTED"]
     po_number: str
     order: SupplyOrder | None
     ack: SupplyAck | None
     shipped: SupplyShipped | None
     received: SupplyReceipt | None
+    inspected: SupplyInspection | None
+    posted: PostingAnswer | None
 
 
 class OrderDocumentLine(TypedDict):
@@ -397,18 +452,50 @@ class OrderScan(TypedDict):
     sku: str
     location: str
     quantity: int
+    disposition: str | None  # RETURNED: it came into; INSPECTED: it leaves
+    to_disposition: str | None  # INSPECTED: it comes into
+
+
+class OrderReserved(TypedDict):
+    """One location's share of a confirmed reservation: the order holds it until the order itself says."""
+
+    reservation_id: str
+    channel: str
+    line: str | None
+    sku: str
+    location: str
+    quantity: int
+
+
+class OrderPromisedLine(TypedDict):
+    line: str
+    quantity: int
+    date: int | None  # earliest date all of it can be promised; null: no supply for it is known
+
+
+class OrderPromised(TypedDict):
+    """When the backordered lines of an order can be had at one location; replaces the one before."""
+
+    sku: str
+    location: str
+    lines: list[OrderPromisedLine]
 
 
 class OrderEvent(Envelope):
-    kind: Literal["ORDERED", "PICKED", "PACKED", "SHIPPED", "CLOCK"]
+    kind: Literal[
+        "ORDERED", "PICKED", "PACKED", "SHIPPED", "CLOCK", "RETURNED", "INSPECTED", "RESERVED", "PROMISED", "POSTED"
+    ]
     order_number: str
     order: OrderDocument | None
     scan: OrderScan | None
+    reserved: OrderReserved | None
+    promised: OrderPromised | None
+    posted: PostingAnswer | None
 
 
 LedgerKind = Literal[
     "RECEIPT", "ISSUE", "ADJUST", "COUNT", "MOVE", "TRANSFER_OUT", "TRANSFER_IN", "TRANSFER_DUE", "RETURN", "ALLOCATE",
-    "EXPECT", "POLICY", "SNAPSHOT", "CLOCK",
+    "EXPECT", "POLICY", "SNAPSHOT", "CLOCK", "RESERVATION",
 ]  # fmt: skip
 
 
@@ -419,7 +506,7 @@ class ClaimPart(TypedDict):
     shipment: str | None  # supply only
     quantity: int
     date: int | None  # arrival for supply, requested ship date for demand; null: now
-    state: str  # supply: ORDERED, ACKNOWLEDGED, TENTATIVE, IN_TRANSIT; demand: ALLOCATED
+    state: str  # supply: ORDERED, ACKNOWLEDGED, TENTATIVE, IN_TRANSIT; demand: ALLOCATED, RESERVED, BACKORDERED
 
 
 class Claim(TypedDict):
@@ -441,6 +528,19 @@ class Policy(TypedDict):
     safety_stock: list[SafetyStock]
 
 
+class ReservationTerms(TypedDict):
+    """What is asked of a reservation; its quantity is the entry's."""
+
+    reservation_id: str
+    request_id: str
+    action: str  # RESERVE, CONFIRM, CANCEL
+    channel: str
+    location: str | None
+    ttl_ms: int  # counted from recorded_at
+    order_number: str | None
+    line: str | None
+
+
 class LedgerEntry(Envelope):
     """One immutable fact about a position; SKU and location stand in the record's key, `sku|location`."""
 
@@ -453,6 +553,7 @@ class LedgerEntry(Envelope):
     corrects: str | None
     claim: Claim | None  # EXPECT, ALLOCATE
     policy: Policy | None  # POLICY, key `sku|*`
+    reservation: ReservationTerms | None  # RESERVATION, key `sku|*`
 
 
 class FeedEvent(TypedDict):
@@ -607,17 +708,32 @@ class DeadLetter(TypedDict):
     failed_at: int
 
 
+PostingStep = Literal[
+    "GOODS_RECEIPT", "GOODS_RECEIPT_REVERSAL", "SHIPMENT_CONFIRM", "SHIPMENT_CONFIRM_REVERSAL", "INVOICE_RELEASE",
+    "INVOICE_RELEASE_REVERSAL", "CREDIT", "CREDIT_REVERSAL", "PURCHASE_ORDER_UPDATE", "INVENTORY_ADJUSTMENT",
+    "BACKORDER",
+]  # fmt: skip
+"""Quantities add up over a step's revisions and a reversal takes some back; the newest PURCHASE_ORDER_UPDATE and
+BACKORDER replace the ones before."""
+PostingOperation = Literal[
+    "goods_receipt", "shipment_confirm", "invoice_release", "credit", "purchase_order_update", "inventory_adjustment",
+    "backorder",
+]  # fmt: skip
+
+
 class ErpPosting(TypedDict):
-    document: str
-    step: str
+    document: str  # PURCHASE_ORDER:number, SALES_ORDER:number, STOCK:sku|location
+    step: str  # a PostingStep
     revision: int
     idempotency_key: str
-    operation: str
-    priority: int
+    operation: str  # a PostingOperation
+    priority: int  # smaller goes first
     lines: list["ErpPostingLine"]
     causes: list[str]
     created_at: int
     correlation_id: str
+    reverses: str | None  # idempotency key of the newest posting a reversal takes back from
+    partner: str | None
 
 
 class ErpPostingLine(TypedDict):
@@ -628,6 +744,7 @@ class ErpPostingLine(TypedDict):
     disposition: str
     date: int | None
     note: str | None
+    substitute: str | None
 
 
 class ErpPostingResult(TypedDict):
@@ -640,4 +757,31 @@ class ErpPostingResult(TypedDict):
     erp_document: str | None
     reason: str | None
     answered_at: int
+    correlation_id: str
+    operation: str | None
+    system: str | None
+    shadow: bool | None
+
+
+class ReservationPart(TypedDict):
+    location: str
+    quantity: int
+
+
+class ReservationReply(TypedDict):
+    reservation_id: str
+    request_id: str
+    action: Literal["RESERVE", "CONFIRM", "CANCEL", "EXPIRE"]
+    accepted: bool
+    reason: str | None
+    state: Literal["HELD", "REFUSED", "CONFIRMED", "CANCELLED", "EXPIRED", "NOT_OPEN"]
+    channel: str
+    sku: str
+    quantity: int
+    parts: list[ReservationPart]
+    available: int
+    expires_at: int | None
+    order_number: str | None
+    revision: int
+    decided_at: int
     correlation_id: str

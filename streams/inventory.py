@@ -53,6 +53,7 @@ def clock(key: str, now: int) -> Output:
         "corrects": None,
         "claim": None,
         "policy": None,
+        "reservation": None,
     }
     return LEDGER, key, entry
 

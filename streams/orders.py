@@ -31,6 +31,9 @@ def clock(key: str, now: int) -> Output:
         "order_number": key,
         "order": None,
         "scan": None,
+        "reserved": None,
+        "promised": None,
+        "posted": None,
     }
     return (TOPIC, key, event)
 

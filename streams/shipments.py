@@ -29,6 +29,7 @@ def clock(key: str, now: int) -> Output:
         "notice": None,
         "milestone": None,
         "received": None,
+        "inspected": None,
     }
     return (TOPIC, key, event)
 
@@ -68,10 +69,19 @@ def _shipped(shipment_id: str, po_number: str, version: Sequence[Any], event: Sh
             "location": location,
             "date": date,
             "lines": [
-                {"line": line, "sku": sku, "quantity": quantity, "received": received}
+                {
+                    "line": line,
+                    "sku": sku,
+                    "quantity": quantity,
+                    "received": received,
+                    "held": None,
+                    "notified_at": None,
+                }
                 for line, sku, quantity, received in lines
             ],
         },
         "received": None,
+        "inspected": None,
+        "posted": None,
     }
     return (SUPPLY, po_number, record)

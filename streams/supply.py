@@ -29,6 +29,8 @@ def clock(key: str, now: int) -> Output:
         "ack": None,
         "shipped": None,
         "received": None,
+        "inspected": None,
+        "posted": None,
     }
     return (TOPIC, key, event)
 

@@ -15,8 +15,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer import sender
 
+from schemas.clock import Clock, wall_ms
 from streams import metrics
-from streams.clock import Clock, wall_ms
 from streams.stages import Rows, StageRun
 from streams.stores import Progress, read_back
 from tables.outcome import Outcome

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from schemas.catalogue import catalogue
+from schemas.clock import Clock, clock
 from schemas.codec import Codec
 from streams import feeds, inventory, metrics, orders, shipments, supply, topics
-from streams.clock import Clock, clock
 from streams.intake import INBOUND, Chunk, Intake, IntakeRules
 from streams.references import References
 from streams.schema_ids import SchemaIds

@@ -221,4 +221,5 @@ def _entry(kind: str, event_id: str, occurred_at: int, at: Inbound) -> dict[str,
         "corrects": None,
         "claim": None,
         "policy": None,
+        "reservation": None,
     }

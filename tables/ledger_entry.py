@@ -99,4 +99,5 @@ def _entry(
         "corrects": corrects,
         "claim": None,
         "policy": None,
+        "reservation": None,
     }

@@ -57,6 +57,7 @@ def _entry(
         "corrects": scan["corrects"],
         "claim": None,
         "policy": None,
+        "reservation": None,
     }
 
 

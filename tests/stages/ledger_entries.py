@@ -33,6 +33,7 @@ def entry(kind, quantity=0, *, at=NOON, recorded=None, key=KEY, **fields):
         "corrects": None,
         "claim": None,
         "policy": None,
+        "reservation": None,
     }
     return key, {**value, **fields}
 

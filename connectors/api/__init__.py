@@ -1,0 +1,1 @@
+"""The HTTP API: availability, reservations and ingest, a process of its own."""

@@ -1,0 +1,1 @@
+"""What comes in, from systems that do not write to the topics themselves."""

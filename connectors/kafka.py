@@ -1,0 +1,105 @@
+"""Kafka clients of the connectors: one place for what all of them set."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Self
+
+from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka.aio import AIOConsumer, AIOProducer
+
+from schemas.environment import Shared
+
+LOOK_S = 0.2
+"""How long a consumer waits for records before its owner may look at something else."""
+
+
+class Record(NamedTuple):
+    """One record as read; key and value as bytes, `value` None for a deletion."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    timestamp: int
+    headers: Mapping[str, bytes]
+
+    @property
+    def coordinate(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        return cls(
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            message.key() or b"",
+            message.value(),
+            message.timestamp()[1],
+            dict(message.headers() or ()),
+        )
+
+
+def client(settings: Shared) -> dict[str, Any]:
+    """What every client needs to reach the broker."""
+    return {"bootstrap.servers": settings.bootstrap, "client.id": settings.app}
+
+
+def consumer(settings: Shared, group: str, **more: Any) -> AIOConsumer:
+    """A consumer that sees committed records only and commits when told; `more` in librdkafka's names, _ for a dot."""
+    return AIOConsumer(
+        {
+            **client(settings),
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "fetch.wait.max.ms": 50,
+            **{name.replace("_", "."): value for name, value in more.items()},
+        }
+    )
+
+
+def producer(settings: Shared, **more: Any) -> AIOProducer:
+    """An idempotent producer; partitions are those of the Java client (murmur2), as everywhere in the product."""
+    return AIOProducer(
+        {
+            **client(settings),
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "linger.ms": 2,
+            "compression.type": "lz4",
+            **{name.replace("_", "."): value for name, value in more.items()},
+        },
+        buffer_timeout=0.005,
+    )
+
+
+async def read(source: AIOConsumer, most: int = 500, wait_s: float = LOOK_S) -> list[Record]:
+    """The next records, none after `wait_s`; raises KafkaException for a fault that does not pass by itself."""
+    records: list[Record] = []
+    for message in await source.consume(most, wait_s):
+        error = message.error()
+        if error is None:
+            records.append(Record.of(message))
+        elif error.fatal() or not error.retriable():
+            if error.name() in PASSING:
+                continue
+            raise KafkaException(error)
+    return records
+
+
+PASSING = frozenset({"_PARTITION_EOF", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE"})
+"""Events of a consumer that librdkafka mends itself, or that are no faults."""
+
+
+def after(records: Iterable[Record]) -> list[TopicPartition]:
+    """The offsets to commit once these records are dealt with."""
+    ends: dict[tuple[str, int], int] = {}
+    for record in records:
+        place = record.topic, record.partition
+        ends[place] = max(ends.get(place, 0), record.offset + 1)
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in ends.items()]

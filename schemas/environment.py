@@ -1,0 +1,110 @@
+"""Settings from the environment, for every process of the product: a dataclass names them, `read` fills it once.
+
+Variables start with STOCKSTREAM_. What only one edge of the product takes has that edge's own prefix, and is refused
+there when unknown: a misspelt setting never passes for a default.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final, TypeVar
+
+PREFIX: Final = "STOCKSTREAM_"
+EDGES: Final = ("API", "VIEW", "COMMERCE", "ERP")
+"""Edges with settings of their own: STOCKSTREAM_API_…, and so on."""
+OTHERS: Final = frozenset({"STOCKSTREAM_CACHE", "STOCKSTREAM_MAVEN", "STOCKSTREAM_TEST_TRANSACTIONS"})
+"""Variables of the local stack and of tests, which no process of the product need know."""
+
+T = TypeVar("T")
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used; the message names the variable and what it takes."""
+
+
+def setting(default: Any, doc: str, *, edge: str = "", least: int = 1) -> Any:
+    """Declare a setting: its default, its meaning, the edge it belongs to, and the least an integer may be."""
+    return field(default=default, metadata={"doc": doc, "edge": edge, "least": least})
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What every process that talks to the broker takes."""
+
+    bootstrap: str = setting("127.0.0.1:9092", "Kafka bootstrap servers, comma separated.")
+    registry: str = setting("http://127.0.0.1:8081", "Schema registry URL (Confluent API).")
+    redis: str = setting("", "Redis URL; empty where no Redis view is kept.")
+    app: str = setting("stockstream", "Application id: consumer groups, changelog prefix and transactional ids.")
+    channels: str = setting("channels.yaml", "Path of the channels' declaration.")
+    clock: str = setting("system", "Business clock: `system`, or `file:PATH` for simulations (8 bytes, ms).")
+    data_dir: str = setting(".stockstream", "Directory for a process's own files.")
+    log_level: str = setting("warning", "debug, info, warning or error.")
+
+
+def variable(of: Field[Any]) -> str:
+    """The environment variable of a setting."""
+    edge = of.metadata.get("edge", "")
+    return f"{PREFIX}{edge + '_' if edge else ''}{of.name.upper()}"
+
+
+def read(kind: type[T], environment: Mapping[str, str] | None = None, **overrides: Any) -> T:
+    """Fill a dataclass of settings; raise SettingError for an unknown variable of its edge or a bad value.
+
+    Variables of other edges and of the worker are left alone: one environment may serve all processes.
+    """
+    environment = os.environ if environment is None else environment
+    known = {variable(f): f for f in _fields(kind)}
+    edges = {f.metadata.get("edge", "") for f in known.values()}
+    strange = sorted(name for name in environment if _ours(name, edges) and name not in known)
+    if strange:
+        raise SettingError(f"{', '.join(strange)}: no such setting; `stockstream settings` lists them")
+    values = {f.name: _value(name, f, environment[name]) for name, f in known.items() if name in environment}
+    return kind(**{**values, **overrides})
+
+
+def _ours(name: str, edges: set[str]) -> bool:
+    """Whether a process with settings of these edges has to know this variable."""
+    if not name.startswith(PREFIX) or name in OTHERS:
+        return False
+    rest = name.removeprefix(PREFIX)
+    edge = next((edge for edge in EDGES if rest.startswith(edge + "_")), "")
+    return edge in edges if edge else edges == {""}
+
+
+def _value(name: str, of: Field[Any], text: str) -> Any:
+    if of.type is int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise SettingError(f"{name}={text!r} is not a whole number") from None
+        if number < of.metadata.get("least", 1):
+            raise SettingError(f"{name}={text} is too small")
+        return number
+    if of.type is bool:
+        if text.lower() not in ("true", "false"):
+            raise SettingError(f"{name}={text!r} is neither true nor false")
+        return text.lower() == "true"
+    return text
+
+
+def _fields(kind: Any) -> tuple[Field[Any], ...]:
+    return fields(kind)
+
+
+def given(kind: Any, environment: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Names of the settings that the environment sets."""
+    environment = os.environ if environment is None else environment
+    return frozenset(f.name for f in _fields(kind) if environment.get(variable(f)))
+
+
+def documented(kind: Any, *, edge: str | None = None) -> list[tuple[str, str, str]]:
+    """Variable, default and meaning of every setting (of one edge), for the docs and `stockstream settings`."""
+    return [
+        (variable(f), _text(f.default), f.metadata["doc"])
+        for f in _fields(kind)
+        if edge is None or f.metadata["edge"] == edge
+    ]
+
+
+def _text(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
