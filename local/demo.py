@@ -27,18 +27,17 @@ from local.evidence import Evidence, gather
 from local.journal import JournalWriter
 from local.live import State, View, view_for
 from local.network import build_network
-from local.observer import INPUTS, Observer, Tail
+from local.observer import Observer, Tail
 from local.producers import Producers
 from local.production import Plan
 from local.sent import Sent
 from local.simulator import Simulation
 from local.stack import LocalStack
 from local.summary import PARTITIONS, Summary, render, summarise
+from local.supervised import importable
+from local.up import Site
 from local.wire import Wire
-from local.worker_process import WorkerProcess, await_ready, importable
-from schemas.registry import register_all
-from schemas.topics_admin import apply
-from streams.topics import changelog
+from local.worker_process import WorkerProcess, await_ready
 
 APP = "stockstream"
 SESSION_TIMEOUT_MS = 6_000
@@ -147,11 +146,12 @@ def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict
     production = open_things.enter_context(Production(run))
     run.view.say("starting Kafka, the schema registry and Redis")
     stack = open_things.enter_context(LocalStack(run.directory / "stack", progress=run.console))
-    _govern(run, stack.bootstrap, stack.registry_url)
+    site = Site(stack, list(yaml.safe_load(run.channels.read_text())["channels"]), APP, PARTITIONS)
+    site.prepare()
     open_things.enter_context(ClockFile(Path(run.plan.clock), run.simulation.start))
     _publish_reference_data(run, stack.bootstrap, stack.registry_url)
     run.view.say(f"starting {workers} workers")
-    crew = open_things.enter_context(_crew(run, stack, workers))
+    crew = open_things.enter_context(_crew(run, site, workers))
     await_ready(crew, within_s=120)
     observer = Observer(stack.bootstrap, APP)
     open_things.callback(observer.close)
@@ -169,14 +169,6 @@ def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict
     return summary, {**endpoints, **{worker.name: worker.url for worker in crew}, "files": str(run.directory)}
 
 
-def _govern(run: Run, bootstrap: str, registry: str) -> None:
-    """Register the schemas, create the topics: nothing of the demo creates them by itself."""
-    channels = list(yaml.safe_load(run.channels.read_text())["channels"])
-    register_all(registry, channels)
-    changelogs = [changelog(APP, stage) for stage in INPUTS]
-    apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS, channels=channels, changelogs=changelogs)
-
-
 def _publish_reference_data(run: Run, bootstrap: str, registry: str) -> None:
     """Items, locations and partners, but for the items master data has forgotten."""
     network, start = run.simulation.network, run.simulation.start
@@ -191,20 +183,14 @@ def _publish_reference_data(run: Run, bootstrap: str, registry: str) -> None:
 
 
 @contextmanager
-def _crew(run: Run, stack: LocalStack, workers: int) -> Iterator[list[WorkerProcess]]:
-    settings = {
-        "STOCKSTREAM_BOOTSTRAP": stack.bootstrap,
-        "STOCKSTREAM_REGISTRY": stack.registry_url,
-        "STOCKSTREAM_REDIS": stack.redis_url,
-        "STOCKSTREAM_APP": APP,
-        "STOCKSTREAM_PARTITIONS": str(PARTITIONS),
-        "STOCKSTREAM_CHANNELS": str(run.channels),
-        "STOCKSTREAM_CLOCK": f"file:{run.plan.clock}",
-        "STOCKSTREAM_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
-        "STOCKSTREAM_FEED_LATE_AFTER_MS": str(FEED_LATE_AFTER_MS),
-        "STOCKSTREAM_FEED_STALE_AFTER_MS": str(FEED_STALE_AFTER_MS),
+def _crew(run: Run, site: Site, workers: int) -> Iterator[list[WorkerProcess]]:
+    settings: dict[str, Any] = {
+        "clock": f"file:{run.plan.clock}",
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
+        "feed_late_after_ms": FEED_LATE_AFTER_MS,
+        "feed_stale_after_ms": FEED_STALE_AFTER_MS,
     }
-    crew = [WorkerProcess(f"worker-{n}", settings, run.directory) for n in range(1, workers + 1)]
+    crew = [site.worker(f"worker-{n}", run.directory, run.channels, **settings) for n in range(1, workers + 1)]
     try:
         for worker in crew:
             worker.start()

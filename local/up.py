@@ -13,7 +13,8 @@ from rich.console import Console
 
 from local.errors import StackError
 from local.stack import LocalStack
-from local.worker_process import COMMAND, WorkerError, WorkerProcess, await_ready
+from local.supervised import ProcessError, Supervised
+from local.worker_process import COMMAND, WorkerProcess, await_ready
 from schemas.registry import RegistryError, register_all
 from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
 from streams.settings import Settings
@@ -22,7 +23,7 @@ from tables.channels import ChannelsError, parse
 
 LOCAL_PARTITIONS = 4
 LOOK_S = 1.0
-FAILURES = (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable, WorkerError)
+FAILURES = (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable, ProcessError)
 """What ends `up` with a message; a wait that ran out (TimeoutError) is an OSError."""
 
 
@@ -50,17 +51,33 @@ class Site:
         self, name: str, directory: Path, channels: Path, *, command: Sequence[str] = COMMAND, **settings: object
     ) -> WorkerProcess:
         """A worker of this site, not started yet."""
+        environment = self._environment(channels, partitions=self.partitions, **settings)
+        return WorkerProcess(name, environment, directory, command)
+
+    def edge(
+        self,
+        name: str,
+        command: Sequence[str],
+        directory: Path,
+        channels: Path,
+        *,
+        port_variable: str,
+        **settings: object,
+    ) -> Supervised:
+        """A connector or the API of this site, not started yet; `command` is what follows `stockstream`."""
+        environment = self._environment(channels, **settings)
+        return Supervised(name, ("-m", "cli.main", *command), environment, directory, port_variable=port_variable)
+
+    def _environment(self, channels: Path, **settings: object) -> dict[str, str]:
         environment = {
             "bootstrap": self.stack.bootstrap,
             "registry": self.stack.registry_url,
             "redis": self.stack.redis_url,
             "app": self.app,
-            "partitions": self.partitions,
             "channels": channels.resolve(),
             **settings,
         }
-        prefixed = {f"STOCKSTREAM_{key.upper()}": str(value) for key, value in environment.items()}
-        return WorkerProcess(name, prefixed, directory, command)
+        return {f"STOCKSTREAM_{key.upper()}": str(value) for key, value in environment.items()}
 
 
 def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bool) -> int:
