@@ -1,6 +1,6 @@
 """Goods on their way in the demo: ship notices, carrier milestones, delays, returns, receipts, putaways."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from local.network import DAY, HOUR, Product
 from schemas.records import AdvanceShipNotice, AsnLine, CarrierMilestone
@@ -195,7 +195,14 @@ class Inbound:
                 reference=reference,
                 disposition="quality_hold" if held else None,
             )
-            sim.at(sim.working(sim.after(5 * MINUTE, 2 * HOUR)), self._put_away, product, order.ship_to, part, held)
+            sim.at(
+                sim.working(sim.after(5 * MINUTE, 2 * HOUR)),
+                self._put_away,
+                product,
+                order.ship_to,
+                part,
+                held and reference,
+            )
         if damaged:
             sim.scan("RECEIPT", product, order.ship_to, damaged, reference=reference, disposition="damaged")
         elif not held and reference[0] == "PURCHASE_ORDER" and rng.random() < 0.01:
@@ -204,10 +211,19 @@ class Inbound:
                 lambda: sim.scan("RECEIPT", product, order.ship_to, -1, reference=reference, corrects=scan),
             )
 
-    def _put_away(self, product: Product, location: str, quantity: int, held: bool) -> None:
-        if held:
+    def _put_away(
+        self, product: Product, location: str, quantity: int, inspected: "Literal[False] | tuple[str, str, str | None]"
+    ) -> None:
+        """Out of inspection the scan names the document, so that the ERP hears of it; one in ten is forgotten."""
+        if inspected:
             self._sim.scan(
-                "PUTAWAY", product, location, quantity, disposition="quality_hold", to_disposition="available"
+                "PUTAWAY",
+                product,
+                location,
+                quantity,
+                disposition="quality_hold",
+                to_disposition="available" if self._sim.rng.random() < 0.9 else "damaged",
+                reference=inspected if self._sim.rng.random() < 0.9 else ("NONE", "", None),
             )
         else:
             self._sim.scan("PUTAWAY", product, location, quantity)

@@ -204,7 +204,20 @@ class Sales:
         sim, rng = self._sim, self._sim.rng
         sim.scan("RETURN", product, location, quantity, reference=("SALES_ORDER", order, None))
         later = sim.working(sim.after(20 * MINUTE, 4 * HOUR))
-        if rng.random() < 0.7:
-            sim.at(later, lambda: sim.scan("RELEASE", product, location, quantity, disposition="returned"))
+        fate = rng.random()
+        if fate < 0.85:
+            found = None if fate < 0.7 else "damaged"
+            sim.at(
+                later,
+                lambda: sim.scan(
+                    "RELEASE",
+                    product,
+                    location,
+                    quantity,
+                    disposition="returned",
+                    to_disposition=found,
+                    reference=("SALES_ORDER", order, None),
+                ),
+            )
         else:
             sim.at(later, lambda: sim.scan("ADJUST", product, location, -quantity, disposition="returned"))
