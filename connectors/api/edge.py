@@ -1,0 +1,68 @@
+"""The API's application state: what every route needs, started and stopped with the application."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import yaml
+from confluent_kafka.aio import AIOProducer
+from fastapi import Request
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from connectors.api.limits import RateLimits
+from connectors.api.security import Authenticator
+from connectors.api.settings import ApiSettings
+from connectors.kafka import producer
+from schemas.clock import Clock, clock
+from schemas.codec import Codec
+from schemas.registry import connected_codec
+from tables.channels import Channel, Channels, parse
+
+
+class Edge:
+    """Clients and knowledge of one API process; `producer` and `codec` are there once it has started."""
+
+    codec: Codec
+    producer: AIOProducer
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.settings = settings
+        self.clock: Clock = clock(settings.clock)
+        self.channels: Channels = parse(yaml.safe_load(Path(settings.channels).read_text()))
+        self.by_id: dict[str, Channel] = {channel.id: channel for channel in self.channels.channels}
+        self.redis: Redis = client(settings)
+        self.authenticator = Authenticator(settings)
+        self.limits = RateLimits(settings, self.redis)
+
+    async def start(self) -> None:
+        """Connect; raise RegistryError where the registry does not answer. Redis and Kafka may come later."""
+        self.codec = await asyncio.to_thread(connected_codec, self.settings.registry, self.by_id)
+        self.producer = producer(self.settings)
+        await self.authenticator.start()
+
+    async def stop(self) -> None:
+        """Give everything back; what was produced is flushed first."""
+        await self.authenticator.stop()
+        await self.producer.close()
+        await self.redis.aclose()
+
+
+def client(settings: ApiSettings) -> Redis:
+    """A Redis client that gives up soon and tries once more: a broken connection is no outage, silence is one."""
+    patience: Any = settings.redis_timeout_ms / 1000
+    return Redis.from_url(
+        settings.redis,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
+        retry=Retry(NoBackoff(), 1),
+        max_connections=256,
+        protocol=2,
+    )
+
+
+def edge_of(request: Request) -> Edge:
+    """The state of the application that serves a request."""
+    edge: Edge = request.app.state.edge
+    return edge

@@ -1,0 +1,134 @@
+"""Who calls, and what they may: API keys and bearer tokens become a Principal that routes ask for by scope."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import Depends, Request
+
+from connectors.api.problems import Problem
+from connectors.api.settings import ApiSettings
+
+if TYPE_CHECKING:
+    from connectors.api.edge import Edge
+
+SCOPES: Final[dict[str, str]] = {
+    "availability:read": "Read availability, streams and snapshots.",
+    "feeds:read": "Read the feeds' status.",
+    "exceptions:read": "Read exceptions.",
+    "reservations:write": "Hold, confirm and cancel stock for a channel.",
+    "ingest:write": "Send scans, ship notices, acknowledgements, milestones and heartbeats.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller that proved who it is. Bound to a channel or partner, it sees and writes only that one's data."""
+
+    id: str
+    channel: str | None
+    partner: str | None
+    scopes: frozenset[str]
+    rate: int | None = None
+    """Requests per second; none: the setting's."""
+    expires_at: int | None = None
+    """When it ceases to be valid, ms of the wall clock; open streams end then."""
+
+    def sees_channel(self, channel: str) -> bool:
+        return self.channel is None or self.channel == channel
+
+
+DEVELOPER: Final = Principal("development", None, None, frozenset(SCOPES))
+"""Everyone, where development without authentication was asked for."""
+
+
+class Authenticator:
+    """Finds the principal behind a request's credentials; raises Problem 401 for any it cannot accept."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        from connectors.api.api_keys import KeyFile  # noqa: PLC0415 - both need Principal
+        from connectors.api.jwt_tokens import Tokens  # noqa: PLC0415
+
+        self._open = settings.development and not settings.keys_file and not settings.jwt_issuer
+        self._keys = KeyFile(settings.keys_file) if settings.keys_file else None
+        self._tokens = Tokens(settings) if settings.jwt_issuer else None
+
+    async def start(self) -> None:
+        if self._tokens is not None:
+            await self._tokens.start()
+
+    async def stop(self) -> None:
+        if self._tokens is not None:
+            await self._tokens.stop()
+
+    async def principal(self, request: Request) -> Principal:
+        """Take `Authorization: Bearer KEY_OR_TOKEN` or `X-API-Key: KEY`."""
+        credential = _credential(request)
+        if credential is None:
+            if self._open:
+                return DEVELOPER
+            raise refused("send an API key or token: Authorization: Bearer …", error=None)
+        found: Principal | None = None
+        if credential.startswith("sk_"):
+            found = self._keys.principal(credential) if self._keys else None
+        elif self._tokens is not None:
+            found = await self._tokens.principal(credential)
+        if found is None:
+            raise refused("the key or token is not valid")
+        return found
+
+    def still_valid(self, principal: Principal) -> bool:
+        """Whether a key found earlier would be taken now: for streams, which outlive the check at their start."""
+        return self._keys is None or self._keys.still_valid(principal)
+
+
+def _credential(request: Request) -> str | None:
+    key, bearer = request.headers.get("x-api-key"), request.headers.get("authorization")
+    if key is not None and bearer is not None:
+        raise Problem(400, "Malformed request", "send X-API-Key or Authorization, not both")
+    if bearer is None:
+        return key
+    scheme, _, value = bearer.partition(" ")
+    if scheme.lower() != "bearer" or not value.strip():
+        raise refused("Authorization must be `Bearer KEY_OR_TOKEN`")
+    return value.strip()
+
+
+def refused(detail: str, error: str | None = "invalid_token") -> Problem:
+    """The one answer to every credential that is not taken (RFC 6750 section 3)."""
+    challenge = "Bearer" if error is None else f'Bearer error="{error}"'
+    return Problem(401, "Not authenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+class Scope:
+    """The dependency behind `require`: authenticates, asks for the scope, then counts against the rate limits."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> Principal:
+        edge: Edge = request.app.state.edge
+        principal = await edge.authenticator.principal(request)
+        await edge.limits.admit(principal, request)
+        if self.scope not in principal.scopes:
+            raise Problem(
+                403,
+                "Not allowed",
+                f"this needs the scope {self.scope}",
+                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scope}"'},
+            )
+        return principal
+
+
+def require(scope: str) -> Any:
+    """The dependency a route names, as in `caller: Annotated[Principal, require("feeds:read")]`."""
+    if scope not in SCOPES:
+        raise ValueError(f"no scope {scope}; there are {', '.join(SCOPES)}")
+    needed: Callable[..., Any] = Scope(scope)
+    return Depends(needed)
+
+
+def own_channel(principal: Principal, channel: str, known: bool) -> None:
+    """Refuse a channel that does not exist or is another's: 404 either way, so that names cannot be probed."""
+    if not known or not principal.sees_channel(channel):
+        raise Problem(404, "Not found", f"there is no channel {channel!r} here for this caller")
