@@ -1,0 +1,341 @@
+"""Postings: what the ERP is told of a business document, step by step, and the book kept of what it was told.
+
+Quantities of a step add up over its revisions: a posting carries what is desired beyond what was posted, a reversal
+takes back what was posted beyond what is desired, so the sum depends on the facts and not on their order.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from schemas.records import SELLABLE, ErpPosting, ErpPostingLine, PostingAnswer
+from tables.outcome import Output
+
+POSTINGS: Final = "erp.postings"
+REVERSAL: Final = "_REVERSAL"
+DAY_MS: Final = 86_400_000
+LEAST_URGENT: Final = 9
+MOST_CAUSES: Final = 8
+
+OPERATIONS: Final = {
+    "GOODS_RECEIPT": "goods_receipt",
+    "SHIPMENT_CONFIRM": "shipment_confirm",
+    "INVOICE_RELEASE": "invoice_release",
+    "CREDIT": "credit",
+    "PURCHASE_ORDER_UPDATE": "purchase_order_update",
+    "INVENTORY_ADJUSTMENT": "inventory_adjustment",
+    "BACKORDER": "backorder",
+}
+"""Operation by step; a reversal is its step's operation with negative quantities."""
+PRIORITIES: Final = {
+    "SHIPMENT_CONFIRM": 10,
+    "INVOICE_RELEASE": 20,
+    "GOODS_RECEIPT": 30,
+    "CREDIT": 40,
+    "BACKORDER": 50,
+    "PURCHASE_ORDER_UPDATE": 60,
+    "INVENTORY_ADJUSTMENT": 70,
+}
+"""Smaller goes first; a sales order's own priority is added."""
+
+Amounts = Mapping[str, int]
+"""Quantities in base units by place: `sku|location|disposition|line`, the line last because it may hold anything."""
+
+
+def priority(step: str, urgency: int = 0) -> int:
+    """The priority of a step of a document; `urgency` is a sales order's own priority, 0 to 9, smaller first."""
+    return PRIORITIES[step.removesuffix(REVERSAL)] + max(0, min(urgency, LEAST_URGENT))
+
+
+def key_of(document: str, step: str, revision: int) -> str:
+    """The idempotency key by which the ERP takes a posting once."""
+    return f"{document}/{step}/{revision}"
+
+
+def posting(
+    document: str,
+    step: str,
+    revision: int,
+    lines: Sequence[ErpPostingLine],
+    cause: Mapping[str, Any],
+    *,
+    priority: int,
+    reverses: str | None = None,
+    partner: str | None = None,
+    causes: Sequence[str] | None = None,
+) -> Output:
+    """One posting as an output; `causes` are source coordinates, by default the cause's own."""
+    record: ErpPosting = {
+        "document": document,
+        "step": step,
+        "revision": revision,
+        "idempotency_key": key_of(document, step, revision),
+        "operation": OPERATIONS[step.removesuffix(REVERSAL)],
+        "priority": priority,
+        "lines": list(lines),
+        "causes": list(causes) if causes else [cause["coordinate"]],
+        "created_at": cause["recorded_at"],
+        "correlation_id": cause["correlation_id"],
+        "reverses": reverses,
+        "partner": partner,
+    }
+    return (POSTINGS, document, record)
+
+
+def place(sku: str, location: str, disposition: str, line: str) -> str:
+    return f"{sku}|{location}|{disposition}|{line}"
+
+
+def posting_line(where: str, quantity: int, date: int | None) -> ErpPostingLine:
+    """The line of a posting for a place; `date` is the day the stock moved."""
+    sku, location, disposition, line = where.split("|", 3)
+    return {
+        "line": line,
+        "sku": sku,
+        "location": location,
+        "quantity": quantity,
+        "disposition": disposition or SELLABLE,
+        "date": date,
+        "note": None,
+        "substitute": None,
+    }
+
+
+def difference(desired: Amounts, posted: Amounts) -> dict[str, int]:
+    """Desired less posted, by place in order; places where they agree are absent."""
+    return {
+        where: gap
+        for where in sorted(desired.keys() | posted.keys())
+        if (gap := desired.get(where, 0) - posted.get(where, 0))
+    }
+
+
+Book = dict[str, Any]
+"""What the ERP was told of one step of one document, as its row keeps it; what is empty is absent.
+
+count: revisions of the step and of its reversal; said: posted and not refused, by place; taken: what the ERP has said
+it took; held: refused, and not sent again before a newer revision of the document; waiting: by `step/revision`, lines
+[place, quantity] without an answer; refused: the same, then the reason. Of a step that is told whole: newest, the lines
+desired when it was told last; told, the same and those taken back; refusal, the reason, if the ERP refused it.
+"""
+Books = dict[str, Book]
+"""By step, reversals with their step."""
+
+
+def post(
+    books: Books,
+    document: str,
+    step: str,
+    desired: Amounts,
+    cause: Mapping[str, Any],
+    outputs: list[Output],
+    *,
+    urgency: int = 0,
+    partner: str | None = None,
+    causes: Sequence[str] | None = None,
+) -> None:
+    """Write what is desired beyond what was posted, first what is to be taken back, and note it in the book."""
+    book = books.get(step)
+    if book is None:
+        if not desired:
+            return
+        book = {"count": [0, 0]}
+    gaps = difference(desired, book.get("said", {}))
+    due = _less_refused(book, gaps) if "held" in book else gaps
+    if not due:
+        return
+    books[step] = book
+    day = cause["occurred_at"] // DAY_MS
+    for reversal in (True, False):
+        lines = [(where, quantity) for where, quantity in due.items() if (quantity < 0) is reversal]
+        if not lines:
+            continue
+        count = book["count"]
+        reverses = key_of(document, step, count[0]) if reversal and count[0] else None
+        count[reversal] += 1
+        name, revision = step + REVERSAL if reversal else step, count[reversal]
+        _add(book, "said", lines)
+        book.setdefault("waiting", {})[f"{name}/{revision}"] = lines
+        outputs.append(
+            posting(
+                document,
+                name,
+                revision,
+                [posting_line(where, quantity, day) for where, quantity in lines],
+                cause,
+                priority=priority(step, urgency),
+                reverses=reverses,
+                partner=partner,
+                causes=causes,
+            )
+        )
+
+
+def _less_refused(book: Book, gaps: dict[str, int]) -> dict[str, int]:
+    """What is to be sent of the gaps: what was refused waits, as far as it is still desired."""
+    held: dict[str, int] = {}
+    due: dict[str, int] = {}
+    for where, gap in gaps.items():
+        refused = book["held"].get(where, 0)
+        waits = max(0, min(refused, gap)) if gap > 0 else min(0, max(refused, gap))
+        if waits:
+            held[where] = waits
+        if gap != waits:
+            due[where] = gap - waits
+    _keep(book, "held", held)
+    return due
+
+
+def answered(books: Books, answer: PostingAnswer) -> bool:
+    """Take the ERP's word on one posting; False when it says nothing new.
+
+    A refusal that is taken back (the posting was sent again by hand and went through) counts as posted.
+    """
+    book = books.get(answer["step"].removesuffix(REVERSAL))
+    if book is None:
+        return False
+    name, refused = f"{answer['step']}/{answer['revision']}", answer["outcome"] == "REFUSED"
+    if "newest" in book:
+        return _absolute_answered(book, answer["revision"], answer["reason"], refused=refused)
+    lines = book.get("waiting", {}).get(name)
+    if lines is not None:
+        _remove(book, "waiting", name)
+        if refused:
+            _add(book, "said", [[where, -quantity] for where, quantity in lines])
+            _add(book, "held", lines)
+            book.setdefault("refused", {})[name] = [lines, answer["reason"] or ""]
+            return True
+    elif not refused and name in book.get("refused", {}):
+        lines = book["refused"][name][0]
+        _remove(book, "refused", name)
+        _add(book, "said", lines)
+    else:
+        return False
+    _add(book, "taken", lines)
+    return True
+
+
+def renewed(books: Books) -> None:
+    """A newer revision of the document has come: what was refused is worth another try."""
+    for book in books.values():
+        book.pop("held", None)
+        if "refusal" in book:
+            book["newest"] = None
+            del book["refusal"]
+
+
+def refusals(books: Books) -> dict[str, str]:
+    """By step, what the ERP refused and has not taken since, in its own words."""
+    found: dict[str, str] = {}
+    for step, book in books.items():
+        if "refusal" in book:
+            found[step] = f"Revision {book['count'][0]}: {book['refusal'] or 'no reason given'}"
+        elif "held" in book:
+            reasons = sorted({reason for _, reason in book.get("refused", {}).values() if reason})
+            found[step] = f"{sum(map(abs, book['held'].values()))} not taken: {'; '.join(reasons) or 'no reason given'}"
+    return found
+
+
+def taken(books: Books, step: str) -> Amounts:
+    """What the ERP has said it took of a step, less what it took back, by place."""
+    book = books.get(step)
+    return book.get("taken", {}) if book else {}
+
+
+# ---- steps of which the newest posting replaces the ones before -------------------------------------------------
+
+
+def post_absolute(
+    books: Books,
+    document: str,
+    step: str,
+    desired: Sequence[Sequence[Any]],
+    cause: Mapping[str, Any],
+    outputs: list[Output],
+    *,
+    urgency: int = 0,
+    partner: str | None = None,
+    causes: Sequence[str] | None = None,
+) -> None:
+    """Write the whole of a step when it differs from what was posted last.
+
+    Lines are [line, sku, location, quantity, date, note, substitute]; one that is gone is posted once with nothing.
+    """
+    lines = [list(line) for line in desired]
+    book = books.get(step)
+    if book is None:
+        if not lines:
+            return
+        book = books[step] = {"count": [0], "newest": [], "told": []}
+    if book["newest"] == lines:
+        return
+    kept = [line[:3] for line in lines]
+    told = [line[:3] for line in book["told"] if line[3] or book["newest"] is None]
+    gone = [[*line, 0, None, None, None] for n, line in enumerate(told) if line not in kept and line not in told[:n]]
+    book["newest"], book["told"] = lines, [*lines, *gone]
+    book.pop("refusal", None)
+    if not book["told"]:
+        return
+    book["count"][0] += 1
+    outputs.append(
+        posting(
+            document,
+            step,
+            book["count"][0],
+            [_absolute_line(line) for line in book["told"]],
+            cause,
+            priority=priority(step, urgency),
+            partner=partner,
+            causes=causes,
+        )
+    )
+
+
+def _absolute_line(line: Sequence[Any]) -> ErpPostingLine:
+    name, sku, location, quantity, date, note, substitute = line
+    return {
+        "line": name,
+        "sku": sku,
+        "location": location,
+        "quantity": quantity,
+        "disposition": SELLABLE,
+        "date": date,
+        "note": note,
+        "substitute": substitute,
+    }
+
+
+def _absolute_answered(book: Book, revision: int, reason: str | None, *, refused: bool) -> bool:
+    """Only the newest revision's answer counts."""
+    if revision != book["count"][0] or refused is ("refusal" in book):
+        return False
+    if refused:
+        book["refusal"] = reason or ""
+    else:
+        del book["refusal"]
+    return True
+
+
+# ---- the book ---------------------------------------------------------------------------------------------------
+
+
+def _add(book: Book, name: str, lines: Sequence[Sequence[Any]]) -> None:
+    sums = cast("dict[str, int]", book.get(name) or {})
+    for where, quantity in lines:
+        total = sums.get(where, 0) + quantity
+        if total:
+            sums[where] = total
+        else:
+            sums.pop(where, None)
+    _keep(book, name, sums)
+
+
+def _remove(book: Book, name: str, key: str) -> None:
+    del book[name][key]
+    _keep(book, name, book[name])
+
+
+def _keep(book: Book, name: str, sums: dict[str, Any]) -> None:
+    if sums:
+        book[name] = sums
+    else:
+        book.pop(name, None)
