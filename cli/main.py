@@ -121,12 +121,13 @@ def channel_ids(path: str) -> list[str]:
 @topics_app.command("apply")
 def topics_apply(as_json: Json = False) -> None:
     """Create what is missing, verify what is there; a mismatch says what differs and how to mend it."""
+    from schemas.access import librdkafka
     from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
 
     chosen = settings_or_fail()
     try:
         created = apply(
-            {"bootstrap.servers": chosen.bootstrap},
+            librdkafka(chosen),
             partitions=chosen.partitions,
             replication=chosen.replication,
             channels=channel_ids(chosen.channels),
@@ -147,7 +148,7 @@ def schemas_register(as_json: Json = False) -> None:
 
     chosen = settings_or_fail()
     try:
-        ids = register_all(chosen.registry, channel_ids(chosen.channels))
+        ids = register_all(chosen, channel_ids(chosen.channels))
     except RegistryError as error:
         raise fail(str(error)) from None
     if as_json:
@@ -163,7 +164,7 @@ def schemas_check(as_json: Json = False) -> None:
 
     chosen = settings_or_fail()
     try:
-        findings = check_all(chosen.registry, channel_ids(chosen.channels))
+        findings = check_all(chosen, channel_ids(chosen.channels))
     except RegistryError as error:
         raise fail(str(error)) from None
     if as_json:
@@ -224,7 +225,7 @@ def availability(
 
     chosen = settings_or_fail()
     try:
-        found = read_availability(chosen.bootstrap, chosen.registry, sku, location)
+        found = read_availability(chosen, sku, location)
     except (RegistryError, TimeoutError) as error:
         raise fail(str(error)) from None
     except KafkaException as error:

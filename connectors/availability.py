@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from rich.table import Table
 
+from schemas.access import librdkafka
 from schemas.codec import Codec
+from schemas.environment import Shared
 from schemas.records import Availability
 from schemas.registry import ids
 
@@ -15,13 +17,13 @@ SNAPSHOTS = "availability.snapshots"
 TIMEOUT = 30.0
 
 
-def read_availability(bootstrap: str, registry: str, sku: str, location: str | None = None) -> list[Availability]:
+def read_availability(settings: Shared, sku: str, location: str | None = None) -> list[Availability]:
     """Return the newest answer of each location (or of the one named), sorted; raise TimeoutError after 30 s."""
     codec = Codec()
-    codec.register(SNAPSHOTS, ids(registry, [SNAPSHOTS])[SNAPSHOTS])
+    codec.register(SNAPSHOTS, ids(settings, [SNAPSHOTS])[SNAPSHOTS])
     found: dict[str, Availability] = {}
     prefix = f"{sku}|".encode()
-    for key, value in _records(bootstrap):
+    for key, value in _records(settings):
         if key.startswith(prefix):
             answer: Availability = codec.decode(SNAPSHOTS, value)
             if location in (None, answer["location"]):
@@ -29,11 +31,11 @@ def read_availability(bootstrap: str, registry: str, sku: str, location: str | N
     return [found[name] for name in sorted(found)]
 
 
-def _records(bootstrap: str) -> Iterator[tuple[bytes, bytes]]:
+def _records(settings: Shared) -> Iterator[tuple[bytes, bytes]]:
     """Yield key and value of every record of the topic as it stands now."""
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **librdkafka(settings),
             "group.id": "stockstream-availability",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,

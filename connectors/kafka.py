@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.aio import AIOConsumer, AIOProducer
 
+from schemas.access import librdkafka
 from schemas.environment import Shared
 
 LOOK_S = 0.2
@@ -42,7 +43,7 @@ class Record(NamedTuple):
 
 def client(settings: Shared) -> dict[str, Any]:
     """What every client needs to reach the broker."""
-    return {"bootstrap.servers": settings.bootstrap, "client.id": settings.app}
+    return {**librdkafka(settings), "client.id": settings.app}
 
 
 def consumer(settings: Shared, group: str, **more: Any) -> AIOConsumer:

@@ -39,6 +39,18 @@ class Shared:
     clock: str = setting("system", "Business clock: `system`, or `file:PATH` for simulations (8 bytes, ms).")
     data_dir: str = setting(".stockstream", "Directory for a process's own files.")
     log_level: str = setting("warning", "debug, info, warning or error.")
+    security_protocol: str = setting("PLAINTEXT", "Of the broker: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
+    ssl_ca_file: str = setting("", "Certificates to trust the broker by; empty: those of the system.")
+    ssl_certificate_file: str = setting("", "Our certificate, where the broker asks for one.")
+    ssl_key_file: str = setting("", "Its private key.")
+    sasl_mechanism: str = setting("SCRAM-SHA-512", "SCRAM-SHA-512, SCRAM-SHA-256, PLAIN or OAUTHBEARER.")
+    sasl_username: str = setting("", "User name; of OAUTHBEARER the client id.")
+    sasl_password_file: str = setting("", "File with the password; of OAUTHBEARER the client secret.")
+    sasl_token_url: str = setting("", "OAUTHBEARER: token endpoint of the identity provider.")
+    sasl_scope: str = setting("", "OAUTHBEARER: scope to ask for.")
+    registry_ca_file: str = setting("", "Certificates to trust the registry by; empty: those of the system.")
+    registry_username: str = setting("", "User name at the registry; empty where it asks for none.")
+    registry_password_file: str = setting("", "File with the password at the registry.")
 
 
 def variable(of: Field[Any]) -> str:

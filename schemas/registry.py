@@ -7,9 +7,11 @@ from typing import Final
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from schemas.access import registry_client
 from schemas.catalogue import Topic, catalogue
 from schemas.codec import Codec, source
 from schemas.compatibility import differences
+from schemas.environment import Shared
 
 NO_SUBJECT: Final = 40401
 NO_VERSION: Final = 40402
@@ -28,8 +30,13 @@ class IncompatibleSchema(RegistryError):
     """A schema that readers or writers in the field could not live with; the message names the fields."""
 
 
-def client(url: str, timeout: float = 10.0) -> SchemaRegistryClient:
-    return SchemaRegistryClient({"url": url, "timeout": timeout, "max.retries": 2})
+Registry = str | Shared
+"""A registry's URL, or settings that also say how to get in."""
+
+
+def client(where: Registry, timeout: float = 10.0) -> SchemaRegistryClient:
+    conf = {"url": where} if isinstance(where, str) else registry_client(where)
+    return SchemaRegistryClient({**conf, "timeout": timeout, "max.retries": 2})
 
 
 @contextmanager
@@ -50,12 +57,12 @@ def _asking(what: str) -> Iterator[None]:
 # ---- governing --------------------------------------------------------------------------------------------------
 
 
-def register_all(url: str, channels: Iterable[str] = ()) -> dict[str, int]:
+def register_all(where: Registry, channels: Iterable[str] = ()) -> dict[str, int]:
     """Set each subject's compatibility mode and register its schema; return ids by topic.
 
     Raise IncompatibleSchema naming the fields, or RegistryError. Registering what is registered changes nothing.
     """
-    registry = client(url)
+    registry = client(where)
     return {topic.name: _register(registry, topic) for topic in catalogue().for_channels(channels)}
 
 
@@ -70,9 +77,9 @@ def _register(registry: SchemaRegistryClient, topic: Topic) -> int:
             raise IncompatibleSchema(_refusal(topic, _differences(registry, topic) or [error.error_message])) from error
 
 
-def check_all(url: str, channels: Iterable[str] = ()) -> list[str]:
+def check_all(where: Registry, channels: Iterable[str] = ()) -> list[str]:
     """What registering would be refused for, subject by subject; empty when nothing would be. Raise RegistryError."""
-    registry = client(url)
+    registry = client(where)
     return [finding for topic in catalogue().for_channels(channels) for finding in _check(registry, topic)]
 
 
@@ -113,9 +120,9 @@ def _schema(topic: Topic) -> Schema:
 # ---- ids --------------------------------------------------------------------------------------------------------
 
 
-def ids(url: str, topics: Iterable[str]) -> dict[str, int]:
+def ids(where: Registry, topics: Iterable[str]) -> dict[str, int]:
     """Ids of our schemas as they are registered; raise RegistryError naming the command when one is missing."""
-    registry, found = client(url), dict[str, int]()
+    registry, found = client(where), dict[str, int]()
     for name in topics:
         topic = catalogue().topic(name)
         with _asking(topic.subject):
@@ -143,10 +150,10 @@ def schema_of(registry: SchemaRegistryClient, schema_id: int) -> str | None:
             raise
 
 
-def connected_codec(url: str, channels: Iterable[str] = ()) -> Codec:
+def connected_codec(where: Registry, channels: Iterable[str] = ()) -> Codec:
     """A codec with the ids of every topic: for producers and tools that may wait for the registry."""
     codec = Codec()
     names = [topic.name for topic in catalogue().for_channels(channels)]
-    for topic, schema_id in ids(url, names).items():
+    for topic, schema_id in ids(where, names).items():
         codec.register(topic, schema_id)
     return codec

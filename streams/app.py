@@ -19,7 +19,7 @@ import faust
 import faust.streams
 from faust.app.base import BootStrategy
 
-from streams import topics
+from streams import broker, topics
 from streams.chunks import ChunkTransport
 from streams.health import Health
 from streams.pipeline import Pipeline
@@ -69,6 +69,7 @@ def build_app(settings: Settings) -> StreamApp:
     app = StreamApp(
         settings.app,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
+        broker_credentials=broker.credentials(settings),
         store="memory://",
         topic_partitions=settings.partitions,
         topic_allow_declare=False,

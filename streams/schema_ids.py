@@ -19,9 +19,9 @@ class SchemaIds:
 
     ASK_AGAIN = 5.0  # seconds between questions to a registry that does not answer
 
-    def __init__(self, url: str, codec: Codec, channels: Iterable[str]) -> None:
-        self._url, self._codec, self._channels = url, codec, tuple(channels)
-        self._client = registry.client(url, timeout=3.0)
+    def __init__(self, where: registry.Registry, codec: Codec, channels: Iterable[str]) -> None:
+        self._where, self._codec, self._channels = where, codec, tuple(channels)
+        self._client = registry.client(where, timeout=3.0)
         self._silent_until = 0.0
         self.awaited: set[int] = set()
         """Ids that parked input waits for."""
@@ -29,7 +29,7 @@ class SchemaIds:
     async def load(self) -> None:
         """Look up the ids of every topic; raise RegistryError when one is missing."""
         names = [topic.name for topic in catalogue().for_channels(self._channels)]
-        for topic, schema_id in (await asyncio.to_thread(registry.ids, self._url, names)).items():
+        for topic, schema_id in (await asyncio.to_thread(registry.ids, self._where, names)).items():
             self._codec.register(topic, schema_id)
 
     async def learn(self, run: Sequence[Any]) -> None:

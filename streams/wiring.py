@@ -11,7 +11,7 @@ import yaml
 from schemas.catalogue import catalogue
 from schemas.clock import Clock, clock
 from schemas.codec import Codec
-from streams import feeds, inventory, metrics, orders, shipments, supply, topics
+from streams import broker, feeds, inventory, metrics, orders, shipments, supply, topics
 from streams.intake import INBOUND, Chunk, Intake, IntakeRules
 from streams.references import References
 from streams.schema_ids import SchemaIds
@@ -40,8 +40,8 @@ def connect(settings: Settings) -> Parts:
     declared = channels.parse(yaml.safe_load(Path(settings.channels).read_text()))
     codec = Codec()
     names = [channel.id for channel in declared.channels]
-    ids = SchemaIds(settings.registry, codec, names)
-    client = {"bootstrap_servers": settings.bootstrap}
+    ids = SchemaIds(settings, codec, names)
+    client = broker.client(settings)
     reference = Reference()
     rules = IntakeRules(
         window_ms=settings.duplicate_window_ms, future_ms=settings.future_limit_ms, past_ms=settings.past_limit_ms
