@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.codec import SchemaUnavailable, Undecodable
 from streams.waiting_room import WaitingRoom
-from tables import erp_documents, supplier_documents
+from tables import erp_documents, posting_results, reservation_requests, supplier_documents
 from tables.document_lines import Inbound
 from tables.duplicates import Window, identity_of
 from tables.intake_rules import IntakeRules
@@ -38,7 +38,9 @@ DOCUMENTS: Final[Mapping[str, Callable[[Mapping[str, Any], Inbound], list[Output
     "erp.purchase-orders": erp_documents.purchase_order,
     "erp.sales-orders": erp_documents.sales_order,
     "erp.stock-snapshots": erp_documents.stock_snapshot,
+    "erp.posting-results": posting_results.posting_result,
     "feeds.heartbeats": erp_documents.heartbeat,
+    "reservations.requests": reservation_requests.reservation_request,
     ITEMS: erp_documents.item,
     LOCATIONS: erp_documents.location,
     PARTNERS: erp_documents.partner,
@@ -167,6 +169,7 @@ class Intake:
             error = Refused("SCHEMA_UNAVAILABLE", subject, str(error), waits={f"schema|{error.schema_id}"})
         refused = as_refused(error, source)
         outcome.outputs.append(raise_exception(refused, source, content, now, self._reference))
+        outcome.outputs += reservation_requests.refusals(source.topic, content, now)
         self.counts[source.topic, "parked" if refused.waits else "quarantined"] += 1
         if refused.waits:
             self._room.park(refused, source, timestamp, content, identity, now, outcome)

@@ -1,4 +1,4 @@
-"""Inventory: ledger entries in; positions, snapshots, deltas and what each channel is offered out.
+"""Inventory: ledger entries in; positions, snapshots, deltas, what each channel is offered and reserves, postings out.
 
 The step is pure. Each row is read once a step and written once; what is worth telling is judged at every entry, so
 neither rows nor the chain of deltas depend on how the log was cut into chunks.
@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.records import Availability, AvailabilityDelta, ChannelAvailability, LedgerEntry
+from tables import backorders, reservations
+from tables.adjustments import adjustment, plain_adjustment, touched
 from tables.availability import delta, merged, snapshot
 from tables.channels import Channels
 from tables.findings import reported
@@ -15,12 +17,14 @@ from tables.materiality import gate
 from tables.offer import described, offers, plan
 from tables.outcome import HEADER_SIZE, Entry, Outcome, Output, check_order
 from tables.plain import fold_plain
-from tables.position import NO_DATE, Position, peek
+from tables.position import DAY, NO_DATE, Position, due_of, peek
+from tables.reservations import Shelf, Verdict
 from tables.sku import ANYWHERE, Sku, Terms, read
 
 LEDGER: Final = "inventory.ledger"
 _SKU_KEY: Final = "|" + ANYWHERE
 _SKU_ROW: Final = _SKU_KEY.encode()
+_OF_SKUS: Final = frozenset({"POLICY", "RESERVATION", "CLOCK"})
 
 
 def step(rows: Mapping[bytes, bytes], entries: Sequence[Entry], config: Channels) -> Outcome:
@@ -85,6 +89,8 @@ class _Fold:
                 if folded is not None:
                     self._plain[raw], said, told, moved = folded
                     self._snapshots[key] = said
+                    if (correction := plain_adjustment(key, said["revision"], entry)) is not None:
+                        self._outputs.append(correction)
                     if told is not None:
                         self._note(key, told)
                     if moved:
@@ -101,17 +107,20 @@ class _Fold:
             check_order(key, offset, position.offset)
         position.offset = offset
         atp, date = (position.atp, position.next_receipt) if position.revision else (-1, NO_DATE)
+        stood = touched(position, entry)
         for finding in position.fold(entry):
             self._outputs.append(reported(finding, key, entry))
-        self._judge(key, position)
+        if stood and (correction := adjustment(key, position, stood, entry)) is not None:
+            self._outputs.append(correction)
+        self._judge(key, position, entry)
         if position.atp != atp or position.next_receipt != date:
             self._offer(raw[: raw.index(b"|")], offset, position.clock, position.correlation_id)
 
     def sku_entry(self, offset: int, key: str, entry: LedgerEntry) -> None:
-        """A fact about a SKU everywhere: its policy, or the time."""
+        """A fact about a SKU everywhere: its policy, a reservation, or the time."""
         kind = entry["kind"]
         code = key[: -len(_SKU_KEY)].encode()
-        if kind != "POLICY" and (kind != "CLOCK" or (code not in self._skus and code + _SKU_ROW not in self._rows)):
+        if kind not in _OF_SKUS or (kind == "CLOCK" and code not in self._skus and code + _SKU_ROW not in self._rows):
             return
         sku = self._sku(code)
         check_order(key, offset, sku.offset)
@@ -121,23 +130,88 @@ class _Fold:
             terms = Terms(sku.terms)
             for location in terms.locations:
                 self._apply_policy(offset, f"{key[:-1]}{location}", terms.segment, sku.safety_stock(location), entry)
+        else:
+            self._apply(offset, code, sku, entry, self._verdicts(code, sku, entry))
         self._offer(code, offset, entry["recorded_at"], entry["correlation_id"])
 
     def _apply_policy(self, offset: int, key: str, segment: str, safety_stock: int, entry: LedgerEntry) -> None:
-        raw = key.encode()
-        position = self._positions.get(raw)
-        if position is None:
-            position = Position.load(self._plain.get(raw) or self._rows[raw])
+        position = self._look_at(key.encode())
         if position.safety_stock == safety_stock and position.segment == segment:
             return
+        self._touch(offset, key, position)
+        position.set_policy(entry, segment, safety_stock)
+        self._judge(key, position, entry)
+
+    # ---- reservations -------------------------------------------------------------------------------------------
+
+    def _verdicts(self, code: bytes, sku: Sku, entry: LedgerEntry) -> list[Verdict]:
+        asked = entry["reservation"]
+        if asked is None:  # the time
+            over = sku.expiry and sku.expiry <= entry["recorded_at"]
+            return reservations.expire(sku.reservations, entry["recorded_at"]) if over else []
+        if asked["action"] == "CONFIRM":
+            return reservations.confirm(sku.reservations, asked, entry)
+        if asked["action"] == "CANCEL":
+            return [reservations.cancel(sku.reservations, asked)]
+        channel = next((channel for channel in self._config.channels if channel.id == asked["channel"]), None)
+        shelf = self._shelf(code, sku, asked["channel"], entry["recorded_at"])
+        return [reservations.reserve(sku.reservations, asked, entry, channel, Terms(sku.terms).segment, shelf)]
+
+    def _apply(self, offset: int, code: bytes, sku: Sku, entry: LedgerEntry, verdicts: list[Verdict]) -> None:
+        """Hold and let go what the verdicts say; then answer."""
+        name = code.decode()
+        for location, holds in reservations.by_location(verdicts).items():
+            key = f"{name}|{location}"
+            position = self._look_at(key.encode())
+            self._touch(offset, key, position)
+            position.set_holds(entry, holds)
+            self._judge(key, position, entry)
+        if verdicts:
+            sku.ending()
+        for verdict in verdicts:
+            available = self._shelf(code, sku, verdict.channel, entry["recorded_at"]).free(verdict.location)
+            self._outputs.append(reservations.reply(verdict, name, available, offset, entry))
+            self._outputs += reservations.reserved(verdict, name, entry)
+
+    def _shelf(self, code: bytes, sku: Sku, channel: str, now: int) -> Shelf:
+        """What a channel may take now (ms): its locations' promises as of this moment."""
+        terms = plan(self._config, sku.terms)
+        share = next((share for share in terms.shares if share.channel.id == channel), None)
+        if share is None:
+            return Shelf((), 0)
+        places = [(terms.locations[n], self._promise(code + terms.keys[n], now)) for n in share.places]
+        return Shelf(places, share.buffer)
+
+    def _promise(self, raw: bytes, now: int) -> int:
+        """A position's ATP; where it changes with time, and the time has come, ahead of its clock entry."""
+        position = self._positions.get(raw)
+        if position is None:
+            row = self._plain.get(raw) or self._rows[raw]
+            if not 0 < due_of(row) <= now:
+                return int(peek(row, HEADER_SIZE)[0])
+        elif not 0 < position.due <= now:
+            return position.atp
+        else:
+            row = position.dump()
+        ahead = Position.load(row)
+        ahead.clock = max(ahead.clock, now)
+        ahead.derive()
+        return ahead.atp
+
+    # ---- rows ---------------------------------------------------------------------------------------------------
+
+    def _look_at(self, raw: bytes) -> Position:
+        """A position that is there; it is only kept once it is touched."""
+        position = self._positions.get(raw)
+        return Position.load(self._plain.get(raw) or self._rows[raw]) if position is None else position
+
+    def _touch(self, offset: int, key: str, position: Position) -> None:
+        """The entry of the SKU at this offset changes the position."""
         check_order(key, offset, position.offset)
+        raw = key.encode()
         self._positions[raw] = position
         self._plain.pop(raw, None)
         position.offset = offset
-        position.set_policy(entry, segment, safety_stock)
-        self._judge(key, position)
-
-    # ---- rows ---------------------------------------------------------------------------------------------------
 
     def _new(self, offset: int, key: str) -> Position:
         code, _, location = key.partition("|")
@@ -155,9 +229,13 @@ class _Fold:
 
     # ---- telling ------------------------------------------------------------------------------------------------
 
-    def _judge(self, key: str, position: Position) -> None:
-        """Derive the promise; note a delta where it has changed enough."""
+    def _judge(self, key: str, position: Position, entry: LedgerEntry) -> None:
+        """Derive the promise; note a delta where it has changed enough, and tell orders that wait for stock."""
         position.derive()
+        if position.backorders:
+            today = position.clock // DAY
+            for reference, lines in backorders.changed(position.backorders, today, position.atp, position.schedule):
+                self._outputs.append(backorders.promised(key, position.revision, reference, lines, entry))
         now = (position.clock, position.atp, position.next_receipt)
         last = None
         if position.published_revision:
@@ -180,9 +258,9 @@ class _Fold:
         """Judge what channels are offered of a SKU on what its locations promise as of this entry."""
         sku = self._skus.get(code)
         if sku is None:
-            due, told, raw_terms = read(self._rows[code + _SKU_ROW])
+            due, expiry, told, raw_terms = read(self._rows[code + _SKU_ROW])
         else:
-            due, told, raw_terms = sku.due, sku.told, sku.terms
+            due, expiry, told, raw_terms = sku.due, sku.expiry, sku.told, sku.terms
         terms = plan(self._config, raw_terms)
         positions, plain, rows, figures = self._positions, self._plain, self._rows, []
         for end in terms.keys:
@@ -193,6 +271,8 @@ class _Fold:
             else:
                 figures.append((position.atp, position.as_of, position.next_receipt))
         tellings, look = offers(terms.shares, figures, told, now)
+        if expiry and (not look or expiry < look):
+            look = expiry
         if tellings or look != due:
             sku = self._sku(code)
             for telling in tellings:
@@ -210,7 +290,7 @@ class _Fold:
         self._offers[key] = said
 
     def outcome(self) -> Outcome:
-        """Rows and outputs of the step: exceptions, deltas, whole answers, offers."""
+        """Rows and outputs of the step: what single entries say, deltas, whole answers, offers."""
         rows: dict[bytes, bytes | None] = {**self._plain}
         outputs = self._outputs
         outputs += [("availability.deltas", key, said) for key, said in self._deltas.items()]

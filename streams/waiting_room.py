@@ -13,6 +13,7 @@ from tables.parking import Parked, Parking
 from tables.quarantine import Source, as_refused, dead_letter, given_up, identifier, raise_exception, settled
 from tables.reference import Reference
 from tables.refusal import Refused
+from tables.reservation_requests import refusals
 
 IN_ORDER: Final = "supplier.asns"
 """Ship notices carry no revision: one that waits holds up those of its shipment that came later."""
@@ -146,6 +147,8 @@ class WaitingRoom:
                 outcome.outputs.append(settled(parked, f"Now: {refused.category}.", now, replayed=False))
             if not same or not refused.waits:
                 outcome.outputs.append(raise_exception(refused, source, content, now, self._reference))
+            if not refused.waits:
+                outcome.outputs += refusals(source.topic, content, now)
             if refused.waits:
                 self.park(refused, source, parked.timestamp, content, identity, parked.parked_at, outcome)
                 return False

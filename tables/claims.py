@@ -11,12 +11,19 @@ from schemas.records import Claim
 
 DateKey = tuple[bool, int, str, str]
 Part = tuple[str, str | None, int, int | None, str]
-"""Line, shipment, quantity, date (days since the epoch; none: now), state. A list where it comes from a row."""
+"""Line, shipment (of a hold: its order), quantity, date (days since the epoch; none: now), state. A list where it comes
+from a row."""
 
 ClaimFacts = list[Any]
 """Settled, moved, fence_days, offset_days, parts: a list, as the row has it."""
 Transit = list[Any]
 """Quantity left but not arrived (negative: arrived before it was known to have left), arrival date or none."""
+RESERVATION: Final = "RESERVATION:"
+CONFIRMED: Final = "CONFIRMED:"
+"""What stock is held for, as references of demand claims: a reservation, and one an order is to take over."""
+RESERVED: Final = "RESERVED"
+BACKORDERED: Final = "BACKORDERED"
+"""State of demand that nothing is held for; tables/backorders.py keeps it."""
 SETTLED: Final = 0
 MOVED: Final = 1
 FENCE: Final = 2
@@ -35,7 +42,7 @@ def restate(claims: dict[str, ClaimFacts], reference: str, claim: Claim) -> None
     parts: list[list[Any]] = [
         [part["line"], part["shipment"], part["quantity"], part["date"], part["state"]]
         for part in claim["parts"]
-        if part["quantity"] > 0
+        if part["quantity"] > 0 and part["state"] != BACKORDERED
     ]
     parts.sort(key=_order)
     moved = known[MOVED] if known else 0
@@ -79,6 +86,28 @@ def outstanding(claim: ClaimFacts | None) -> int:
     total: int = sum([part[2] for part in claim[PARTS]])
     excess: int = claim[MOVED] - claim[SETTLED]
     return max(0, total - excess) if excess > 0 else total
+
+
+def confirmed(order: str, reservation_id: str) -> str:
+    """The reference of a confirmed reservation's hold."""
+    return f"{CONFIRMED}{order}:{reservation_id}"
+
+
+def hold(claims: dict[str, ClaimFacts], reference: str, quantity: int, order: str | None) -> int:
+    """Hold a quantity for a reservation, of which an order may be known; 0 lets go. Return by how much more is held."""
+    before = outstanding(claims.pop(reference, None))
+    if quantity:
+        claims[reference] = [0, 0, 0, 0, [["", order, quantity, None, RESERVED]]]
+    return quantity - before
+
+
+def lapse(claims: dict[str, ClaimFacts], reference: str) -> int:
+    """Let go what was held for the order that now speaks for itself; return how much that was."""
+    order = reference.partition(":")[2]
+    prefix, gone = f"{CONFIRMED}{order}:", 0
+    for held in [name for name in claims if name.startswith(prefix) and claims[name][PARTS][0][1] == order]:
+        gone += outstanding(claims.pop(held))
+    return gone
 
 
 def transfer(transit: dict[str, Transit], reference: str, quantity: int, left_at: int | None) -> None:

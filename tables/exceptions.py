@@ -29,6 +29,7 @@ CATEGORIES: dict[str, Category] = {
     "MISSING_FIELD": Category("MEDIUM", "integration", "Fill the field the message names."),
     "TIME_IN_FUTURE": Category("MEDIUM", "warehouse", "Set the device's clock; then replay the exception."),
     "TIME_TOO_OLD": Category("LOW", "warehouse", "Check the device's clock; then replay or dismiss the exception."),
+    "INVALID_RESERVATION": Category("LOW", "channels", "Correct the request as the message says and ask again; the channel has its refusal."),
     "UNPROCESSABLE": Category("HIGH", "engineering", "A fault of ours: mend it, then replay the exception."),
     # ---- intake: what cannot even be read (dead letters)
     "NOT_AVRO": Category("MEDIUM", "integration", "Send Avro in the Confluent wire format."),

@@ -7,13 +7,14 @@ neighbour comes first), the segment, the journal, and a JSON list of the rest, w
 # ruff: noqa: PLR1730, FURB136 - max() is a call, and this is the hot path
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self, get_args
 
 import orjson
 
 from schemas.records import SELLABLE, LedgerEntry, LedgerKind
 from tables import claims, journal
+from tables.backorders import Backorders, backordered
 from tables.expected import Listed, expected
 from tables.outcome import CorruptRow, seal, unpack_row
 from tables.promise import promise
@@ -35,11 +36,20 @@ BODY: Final = struct.Struct(">qq" + _NUMBERS)
 """The same less the frame's first two, as `Position.dump` writes them."""
 peek: Final = struct.Struct(">" + _FIGURES).unpack_from
 """Read a row's `Figures` at HEADER_SIZE, without the rest of it."""
+
+
+def due_of(row: bytes) -> int:
+    """When a row wants a clock entry (ms; 0: never), without the rest of it."""
+    return int.from_bytes(row[13:21], "big", signed=True)
+
+
 _read: Final = ROW.unpack_from
 _SIZE: Final = ROW.size
 
 Figures = tuple[int, int, int]
 """ATP, as_of, earliest date of more (or NO_DATE): what a channel needs of a position."""
+Hold = tuple[str, int, str | None]
+"""Reference of what stock is held for, quantity (0: no more), the order it is confirmed for."""
 Finding = tuple[str, str, int, int]
 """Exception category, disposition, the figure found, the figure compared with."""
 
@@ -51,8 +61,8 @@ class Position:
     """
 
     __slots__ = (
-        "allocated", "as_of", "atp", "atp_signed", "available", "causes", "clock", "correlation_id", "counted",
-        "counts", "day_due", "demand", "dropped_at", "due", "expected", "journal", "next_receipt", "offset", "others",
+        "allocated", "as_of", "atp", "atp_signed", "available", "backorders", "causes", "clock", "correlation_id",
+        "counted", "counts", "day_due", "demand", "dropped_at", "due", "expected", "journal", "next_receipt", "offset", "others",
         "published_at", "published_atp", "published_date", "published_on_hand", "published_revision", "reasons",
         "revision", "safety_stock", "schedule", "segment", "stamps", "supply", "transit",
     )  # fmt: skip
@@ -76,6 +86,7 @@ class Position:
     supply: dict[str, claims.ClaimFacts] | None  # claims by document
     demand: dict[str, claims.ClaimFacts] | None
     transit: dict[str, claims.Transit] | None
+    backorders: Backorders | None
     published_revision: int  # of the newest delta; 0: none yet
     published_at: int
     published_atp: int
@@ -105,6 +116,7 @@ class Position:
         position.segment, position.safety_stock = segment, safety_stock
         position.causes, position.stamps, position.journal, position.dropped_at = [], [], b"", journal.NEVER
         position.others = position.counts = position.supply = position.demand = position.transit = None
+        position.backorders = None
         return position
 
     @classmethod
@@ -127,24 +139,29 @@ class Position:
         position.segment = row[_SIZE:movements].decode()
         position.journal = row[movements:facts]
         rest = orjson.loads(row[facts:])
+        position.backorders = None
         if plain:
             position.causes, position.stamps = rest
             position.others = position.counts = position.supply = position.demand = position.transit = None
         else:
             (
                 position.causes, position.stamps, position.others, position.counts, position.supply, position.demand,
-                position.transit,
+                position.transit, *more,
             ) = rest  # fmt: skip
+            if more:
+                position.backorders = more[0]
         return position
 
     def dump(self) -> bytes:
         """Frame the row; the same entries in the same order give the same bytes, however they were chunked."""
         rest: list[Any] = [self.causes, self.stamps]
-        plain = not (self.demand or self.supply or self.others or self.counts or self.transit)
+        plain = not (self.demand or self.supply or self.others or self.counts or self.transit or self.backorders)
         if not plain:
             rest += (
                 self.others or None, self.counts or None, self.supply or None, self.demand or None, self.transit or None
             )  # fmt: skip
+            if self.backorders:
+                rest.append(self.backorders)
         segment = self.segment.encode()
         return seal(
             BODY.pack(
@@ -201,6 +218,13 @@ class Position:
         self._mark(entry, entry["kind"])
         self.segment, self.safety_stock = segment, safety_stock
 
+    def set_holds(self, entry: LedgerEntry, holds: Iterable[Hold]) -> None:
+        """Take in what an entry of the SKU holds or lets go here."""
+        self._mark(entry, entry["kind"])
+        demand = self.demand = self.demand or {}
+        for reference, quantity, order in holds:
+            self.allocated += claims.hold(demand, reference, quantity, order)
+
     def on_hand(self) -> int:
         """Everything here, in whatever disposition."""
         return self.available + sum(self.others.values()) if self.others else self.available
@@ -237,7 +261,7 @@ class Position:
             number, after = 0, before + quantity
             self.available = after
         else:
-            before = self._of(disposition)
+            before = self.of(disposition)
             number, after = self._put(disposition, before + quantity)
         if at >= self.as_of and len(self.journal) < journal.FULL and -journal.MOST <= quantity <= journal.MOST:
             self.journal += journal.record(at >> 32, at & 0xFFFFFFFF, quantity, number)  # the newest of all, and room
@@ -249,7 +273,8 @@ class Position:
             return (("NEGATIVE_STOCK", disposition, after, before),)
         return ()
 
-    def _of(self, disposition: str) -> int:
+    def of(self, disposition: str) -> int:
+        """On hand of one disposition."""
         if disposition == SELLABLE:
             return self.available
         return self.others.get(disposition, 0) if self.others else 0
@@ -267,7 +292,7 @@ class Position:
         counts = self.counts = self.counts or {}
         if at < counts.get(disposition, journal.NEVER):
             return ()  # a newer count is in force
-        before = self._of(disposition)
+        before = self.of(disposition)
         if at < self.dropped_at:
             return (("COUNT_BEYOND_JOURNAL", disposition, quantity, before),)
         number, _ = self._put(disposition, before)
@@ -284,7 +309,7 @@ class Position:
         counted = (self.counts or {}).get(disposition, journal.NEVER)
         if at < counted or at < self.dropped_at:
             return ()
-        ours = self._of(disposition)
+        ours = self.of(disposition)
         if disposition == SELLABLE:
             ours -= journal.since(self.journal, at, 0)
         elif self.others and disposition in self.others:
@@ -319,7 +344,8 @@ class Position:
             demand = self.demand = self.demand or {}
             before = claims.outstanding(demand.get(reference))
             claims.restate(demand, reference, claim)
-            self.allocated += claims.outstanding(demand.get(reference)) - before
+            self.allocated += claims.outstanding(demand.get(reference)) - before - claims.lapse(demand, reference)
+            self.backorders = backordered(self.backorders, reference, claim)
 
     # ---- the promise --------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
-"""What is true of a SKU across its locations: its policy, where it is known, and what each channel was last told.
+"""What is true of a SKU across its locations: its policy, where it is known, what each channel was last told, and which
+reservations are open.
 
 The row `sku|*` changes when one of these does, not with every movement: the figures of the locations are read from the
 heads of their own rows. What was told comes first, in fixed places; then the terms, the same bytes for many SKUs; then
-the safety stock, which is looked into only when a policy or a location is new.
+the safety stock, looked into only when a policy or a location is new, and the reservations, when one is asked for.
 """
 
 import struct
@@ -12,12 +13,15 @@ import orjson
 
 from schemas.records import LedgerEntry
 from tables.outcome import seal, unpack_row
+from tables.reservations import Open, earliest
 
 ANYWHERE: Final = "*"
 """Stands for the location in the key of a SKU's own entries and row."""
 
-_HEAD: Final = struct.Struct(">BIqqBH")  # frame, channels told, bytes of the terms
-_BODY: Final = struct.Struct(">qqBH")
+_HEAD: Final = struct.Struct(
+    ">BIqqqBHI"
+)  # frame, earliest expiry, channels told, bytes of the terms and the safety stock
+_BODY: Final = struct.Struct(">qqqBHI")
 _TOLD: Final = struct.Struct(">Iqqi")
 
 Told = tuple[int, int, int, int]
@@ -39,12 +43,12 @@ class Terms:
         return orjson.dumps([self.channels, self.segment, self.locations])
 
 
-def read(row: bytes) -> tuple[int, list[Told], bytes]:
-    """Due time, what channels were told and the terms of a framed row, for a look without opening it."""
-    _, _, _, due, count, size = _HEAD.unpack_from(row)
+def read(row: bytes) -> tuple[int, int, list[Told], bytes]:
+    """Due time, earliest expiry, what channels were told and the terms of a row, for a look without opening it."""
+    _, _, _, due, expiry, count, size, _ = _HEAD.unpack_from(row)
     start = _HEAD.size + count * _TOLD.size
     told: Any = _TOLD.iter_unpack(row[_HEAD.size : start])
-    return due, list(told), row[start : start + size]
+    return due, expiry, list(told), row[start : start + size]
 
 
 NO_TERMS: Final = orjson.dumps([[], "", []])
@@ -53,33 +57,52 @@ NO_TERMS: Final = orjson.dumps([[], "", []])
 class Sku:
     """The facts of one `sku|*` row."""
 
-    __slots__ = ("_safety", "changed", "due", "offset", "terms", "told")
+    __slots__ = ("_kept", "_reservations", "_safety", "changed", "due", "expiry", "offset", "terms", "told")
 
-    def __init__(self, offset: int, due: int, told: list[Told], terms: bytes, safety: bytes) -> None:
+    def __init__(
+        self, offset: int, due: int, expiry: int, told: list[Told], terms: bytes, safety: bytes, reservations: bytes
+    ) -> None:
         self.offset, self.due = offset, due
+        self.expiry = expiry  # of the reservation that ends first, ms; 0: none is open
         self.told = told  # in the order of the terms' channels
         self.terms = terms
         self._safety = safety
+        self._kept = reservations
+        self._reservations: Open | None = None
         self.changed = False
 
     @classmethod
     def new(cls) -> Self:
-        return cls(-1, 0, [], NO_TERMS, b"[]")
+        return cls(-1, 0, 0, [], NO_TERMS, b"[]", b"")
 
     @classmethod
     def load(cls, row: bytes) -> Self:
         """Read a framed row, whose checksum was verified when it was read back from its changelog."""
-        version, _, offset, due, count, size = _HEAD.unpack_from(row)
+        version, _, offset, due, expiry, count, size, safety = _HEAD.unpack_from(row)
         if version != 1:
             unpack_row(row)  # says what is wrong
         start = _HEAD.size + count * _TOLD.size
         told: Any = list(_TOLD.iter_unpack(row[_HEAD.size : start]))
-        return cls(offset, due, told, row[start : start + size], row[start + size :])
+        rest = start + size + safety
+        return cls(offset, due, expiry, told, row[start : start + size], row[start + size : rest], row[rest:])
 
     def dump(self) -> bytes:
         """Frame the row."""
-        head = _BODY.pack(self.offset, self.due, len(self.told), len(self.terms))
-        return seal(b"".join((head, *(_TOLD.pack(*told) for told in self.told), self.terms, self._safety)))
+        held = self._reservations
+        kept = self._kept if held is None else orjson.dumps(held) if held else b""
+        head = _BODY.pack(self.offset, self.due, self.expiry, len(self.told), len(self.terms), len(self._safety))
+        return seal(b"".join((head, *(_TOLD.pack(*told) for told in self.told), self.terms, self._safety, kept)))
+
+    @property
+    def reservations(self) -> Open:
+        """Open reservations by id; say `ending` after a change."""
+        if self._reservations is None:
+            self._reservations = orjson.loads(self._kept) if self._kept else {}
+        return self._reservations
+
+    def ending(self) -> None:
+        """Bring the earliest expiry up to date."""
+        self.expiry = earliest(self.reservations)
 
     def touch(self, offset: int) -> None:
         """The entry at this offset changes the row."""

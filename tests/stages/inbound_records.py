@@ -17,7 +17,7 @@ NOW = 20_500 * DAY + DAY // 2
 TODAY = 20_500
 GTIN = "4012345678901"
 OTHER_TOPICS = ("inventory.ledger", "supply.events", "order.events", "shipment.events", "feed.events", "exceptions",
-                "exceptions.resolutions", "dead-letters")  # fmt: skip
+                "exceptions.resolutions", "dead-letters", "reservations.replies")  # fmt: skip
 
 _ids = count(1)
 
@@ -252,6 +252,25 @@ def stock_snapshot(**changes: Any) -> dict[str, Any]:
     return record | changes
 
 
+def reservation(action: str = "RESERVE", **changes: Any) -> dict[str, Any]:
+    asks = action == "RESERVE"
+    record = {
+        "event_id": uuid(),
+        "reservation_id": "BOLT.0001",
+        "action": action,
+        "channel": "webshop",
+        "sku": "BOLT",
+        "location": None,
+        "quantity": 2 if asks else 0,
+        "ttl_ms": 15 * MINUTE if asks else 0,
+        "order_number": "S1" if action == "CONFIRM" else None,
+        "line": None,
+        "requested_at": NOW,
+        "correlation_id": "basket",
+    }
+    return record | changes
+
+
 def heartbeat(**changes: Any) -> dict[str, Any]:
     return {"source": "WMS-DC01", "location": "DC01", "sent_at": NOW} | changes
 
@@ -264,6 +283,7 @@ KEYS = {
     "erp.purchase-orders": lambda r: r["po_number"],
     "erp.sales-orders": lambda r: r["order_number"],
     "erp.stock-snapshots": lambda r: f"{r['sku']}|{r['location']}",
+    "reservations.requests": lambda r: r["sku"],
     "feeds.heartbeats": lambda r: f"{r['source']}|{r['location']}",
     "erp.items": lambda r: r["sku"],
     "erp.locations": lambda r: r["location"],

@@ -21,6 +21,7 @@ from inbound_records import (
     po_line,
     profile,
     purchase_order,
+    reservation,
     sales_order,
     scan,
     so_line,
@@ -203,7 +204,7 @@ def test_key_that_is_not_the_contents_is_refused(topic):
     records = {
         ACKS: ack(ack_line()), ASNS: asn(asn_line()), MILESTONES: milestone(), POS: purchase_order(po_line()),
         SOS: sales_order(so_line()), STOCK: stock_snapshot(), BEATS: heartbeat(), "erp.items": item(),
-        "erp.locations": location(), "partners.profiles": profile(),
+        "erp.locations": location(), "partners.profiles": profile(), "reservations.requests": reservation(),
     }  # fmt: skip
     known = Dock()
 

@@ -12,7 +12,7 @@ from tables.outcome import Output
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 REFERENCE = ("erp.items", "erp.locations", "partners.profiles")
-MOMENTS = ("occurred_at", "sent_at", "acknowledged_at", "shipped_at", "ordered_at", "taken_at")
+MOMENTS = ("occurred_at", "sent_at", "acknowledged_at", "shipped_at", "ordered_at", "taken_at", "requested_at")
 
 
 def examples(topic: str) -> list[dict]:
