@@ -785,3 +785,18 @@ class ReservationReply(TypedDict):
     revision: int
     decided_at: int
     correlation_id: str
+
+
+class WebhookSubscription(TypedDict):
+    """Times are those of the wall clock: they are about receivers, not about stock."""
+
+    subscription: str
+    channel: str
+    state: Literal["ENABLED", "DISABLED"]
+    declaration: str
+    reason: str | None
+    attempts: int
+    first_failed_at: int | None
+    next_attempt_at: int | None
+    exception_id: str | None
+    changed_at: int

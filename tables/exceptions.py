@@ -78,6 +78,10 @@ CATEGORIES: dict[str, Category] = {
     "NEGATIVE_STOCK": Category("HIGH", "inventory-control", "Count the position; a movement is missing or wrong."),
     "COUNT_BEYOND_JOURNAL": Category("HIGH", "inventory-control", "Count the position again; this count came too late."),
     "STOCK_DIVERGENCE": Category("MEDIUM", "inventory-control", "Compare with the ERP and post the difference."),
+    # ---- channels
+    "WEBHOOK_UNDELIVERABLE": Category("HIGH", "channels", "Mend the receiver or its declaration; then `stockstream webhooks enable`."),
+    "SHOP_DIVERGENCE": Category("LOW", "channels", "Find out what else changes the shop's quantities, or wait for its orders."),
+    "SHOP_REFUSED": Category("MEDIUM", "channels", "List the item in the shop; the next change of it is sent again."),
 }  # fmt: skip
 
 

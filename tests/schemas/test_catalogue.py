@@ -18,6 +18,7 @@ WANTED = {
     "shipment.events", "supply.events", "order.events", "inventory.ledger", "feed.events", "availability.snapshots",
     "availability.deltas", "channel.{channel}.availability", "feeds.status", "erp.postings", "erp.posting-results",
     "exceptions", "exceptions.resolutions", "dead-letters", "reservations.requests", "reservations.replies",
+    "webhooks.subscriptions",
 }  # fmt: skip
 
 topics = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
