@@ -71,6 +71,25 @@ log.cleaner.dedupe.buffer.size=33554432
 log.cleaner.io.buffer.size=262144
 """
 
+SECURED = """
+# A second listener as in production: TLS, SCRAM or a client's certificate, and nothing allowed that no ACL allows.
+# Who comes by the first one is the administrator.
+listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured},MUTUAL://{host}:{mutual},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured},MUTUAL://{host}:{mutual}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURED:SASL_SSL,MUTUAL:SSL,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+ssl.truststore.type=PEM
+ssl.truststore.location={truststore}
+listener.name.mutual.ssl.client.auth=required
+ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=false
+"""
+
 LOGGING = """\
 Configuration:
   Appenders:
@@ -95,6 +114,16 @@ Configuration:
 
 
 @dataclass(frozen=True, slots=True)
+class SecuredListeners:
+    """Ports of the encrypted listeners (SCRAM, client certificates) and the files they need."""
+
+    port: int
+    mutual_port: int
+    keystore: Path
+    truststore: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Kafka:
     """Where a broker lives and listens; `prepare` before the first start."""
 
@@ -102,6 +131,7 @@ class Kafka:
     port: int
     controller_port: int
     jars: list[Path]
+    secured: SecuredListeners | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -116,6 +146,16 @@ class Kafka:
         self.data.mkdir(parents=True, exist_ok=True)
         (self.directory / "tmp").mkdir(exist_ok=True)
         settings = SETTINGS.format(host=HOST, port=self.port, controller=self.controller_port, data=self.data)
+        if self.secured is not None:  # of a setting that stands twice the last one holds
+            settings += SECURED.format(
+                host=HOST,
+                port=self.port,
+                secured=self.secured.port,
+                mutual=self.secured.mutual_port,
+                controller=self.controller_port,
+                keystore=self.secured.keystore,
+                truststore=self.secured.truststore,
+            )
         (self.directory / "kafka.properties").write_text(settings)
         (self.directory / "kafka-log4j2.yaml").write_text(LOGGING)
         if not (self.data / "meta.properties").exists():

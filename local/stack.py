@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self, TypeVar
@@ -23,10 +23,11 @@ from rich.console import Console
 
 from local import kafka, redis_server, registry
 from local.cache import need_room
+from local.certificates import Authority
 from local.downloads import APICURIO, KAFKA, Downloads
 from local.errors import StackError
-from local.kafka import Kafka
-from local.processes import Keeper, await_ready, pick_port, tail
+from local.kafka import Kafka, SecuredListeners
+from local.processes import HOST, Keeper, await_ready, pick_port, tail
 from local.progress import Report, Say, report_for
 from local.quick_start import Rehearsal
 from local.redis_server import RedisServer
@@ -65,7 +66,8 @@ class LocalStack:
 
     `directory` holds data and logs and may be used again; without one, a temporary directory that is removed on a
     clean exit. `progress` is a Rich console, a function taking a line, or a `local.progress.Report`. Every failure is
-    a StackError that says what to do.
+    a StackError that says what to do. `secured` adds listeners with TLS, SCRAM (`secured_bootstrap`) and client
+    certificates (`mutual_bootstrap`) on which only what an ACL allows is allowed; `authority` issues certificates.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class LocalStack:
         need_registry: bool = True,
         need_redis: bool = True,
         ports: Ports | None = None,
+        secured: bool = False,
         progress: Report | Console | Say | None = None,
     ) -> None:
         self._temporary = directory is None
@@ -85,6 +88,9 @@ class LocalStack:
         self.bootstrap = bootstrap or ""
         self.registry_url = (registry or "").rstrip("/")
         self.redis_url = redis or ""
+        self.secured_bootstrap = self.mutual_bootstrap = ""
+        self.authority: Authority | None = None
+        self._secured = secured
         self.logs: dict[str, Path] = {}
         self.pids: dict[str, int] = {}
         self._local = {
@@ -173,9 +179,19 @@ class LocalStack:
             controller = pick_port(self._taken, ports.controller, "the controller's port")
             return Kafka(directory, port, controller, jars)
 
+        def ours() -> Kafka:
+            plain = broker(self.directory, self._ports)
+            return replace(plain, secured=self._listeners()) if self._secured else plain
+
         options = self._rehearsal().options(f"kafka-{KAFKA}", lambda directory: broker(directory, free))
-        started = self._first_run("kafka", lambda: broker(self.directory, self._ports), options, self._ports.kafka)
+        started = self._first_run("kafka", ours, options, self._ports.kafka)
         self.bootstrap = started.bootstrap
+
+    def _listeners(self) -> SecuredListeners:
+        self.authority = Authority(self.directory / "certificates")
+        port, mutual = (pick_port(self._taken, 0, "an encrypted port") for _ in range(2))
+        self.secured_bootstrap, self.mutual_bootstrap = f"{HOST}:{port}", f"{HOST}:{mutual}"
+        return SecuredListeners(port, mutual, self.authority.issue("broker").both, self.authority.ca)
 
     def _registry(self) -> None:
         home = Downloads(self._report, self._cancelled).apicurio()
