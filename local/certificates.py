@@ -1,6 +1,6 @@
 """Certificates for the local stack's encrypted listener: an authority of its own, valid for a week."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
