@@ -67,6 +67,34 @@ def policy(segment="", sku="S1", at=NOON, **safety):
     return entry("POLICY", key=f"{sku}|*", at=at, policy={"segment": segment, "safety_stock": stock})
 
 
+def asked(action, name, quantity=0, *, channel="webshop", sku="S1", ttl=10_000, at=NOON, basket="", **fields):
+    """A request about the reservation `sku.name`; fields are those of its terms."""
+    terms = {
+        "reservation_id": f"{sku}.{name}",
+        "request_id": f"{action}/{name}/{at}",
+        "action": action,
+        "channel": channel,
+        "location": None,
+        "ttl_ms": ttl,
+        "order_number": None,
+        "line": None,
+    }
+    said = {"source": f"CHANNEL:{channel}", "correlation_id": basket, "reservation": {**terms, **fields}}
+    return entry("RESERVATION", quantity, key=f"{sku}|*", at=at, **said)
+
+
+def reserve(name, quantity, **more):
+    return asked("RESERVE", name, quantity, **more)
+
+
+def confirm(name, order="O1", **more):
+    return asked("CONFIRM", name, order_number=order, **more)
+
+
+def cancel(name, **more):
+    return asked("CANCEL", name, **more)
+
+
 def rules(**fields):
     """Channels with one materiality rule for everything."""
     everywhere = SegmentMateriality(Materiality(**fields))
@@ -105,6 +133,13 @@ class Inventory:
 
     def topic(self, name):
         return [record for topic, _, record in self.said if topic == name]
+
+    def replies(self):
+        """Each reply as (action, reservation, state, reason)."""
+        return [
+            (reply["action"], reply["reservation_id"], reply["state"], reply["reason"])
+            for reply in self.topic("reservations.replies")
+        ]
 
     def due(self, key=KEY):
         """When the row's header says it must be woken."""
