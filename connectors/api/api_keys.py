@@ -171,6 +171,11 @@ def _time(value: Any, where: str) -> float | None:
     return read.timestamp() * 1000
 
 
+def described(key: ApiKey) -> dict[str, Any]:
+    """A key for people and machines: all but the hash."""
+    return {name: getattr(key, name) for name in _KNOWN if name != "hash"}
+
+
 def save(path: Path, keys: Iterable[ApiKey]) -> None:
     """Replace the file in one step, readable by its owner only."""
     entries = [{name: getattr(key, name) for name in _KNOWN} for key in keys]

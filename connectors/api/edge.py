@@ -14,8 +14,10 @@ from redis.backoff import NoBackoff
 from connectors.api.limits import RateLimits
 from connectors.api.security import Authenticator
 from connectors.api.settings import ApiSettings
+from connectors.api.streams import Streams
+from connectors.api.view import View
 from connectors.kafka import producer
-from schemas.clock import Clock, clock
+from schemas.clock import Clock, clock, wall_ms
 from schemas.codec import Codec
 from schemas.registry import connected_codec
 from tables.channels import Channel, Channels, parse
@@ -30,20 +32,29 @@ class Edge:
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
         self.clock: Clock = clock(settings.clock)
+        self.wall: Clock = wall_ms
         self.channels: Channels = parse(yaml.safe_load(Path(settings.channels).read_text()))
         self.by_id: dict[str, Channel] = {channel.id: channel for channel in self.channels.channels}
+        self.closing = asyncio.Event()
+        """Set when the process is to end: open streams end then."""
         self.redis: Redis = client(settings)
         self.authenticator = Authenticator(settings)
         self.limits = RateLimits(settings, self.redis)
+        self.view = View(settings, self.redis)
+        self.streams = Streams(settings)
 
     async def start(self) -> None:
         """Connect; raise RegistryError where the registry does not answer. Redis and Kafka may come later."""
         self.codec = await asyncio.to_thread(connected_codec, self.settings.registry, self.by_id)
         self.producer = producer(self.settings)
         await self.authenticator.start()
+        await self.view.start()
 
     async def stop(self) -> None:
         """Give everything back; what was produced is flushed first."""
+        self.closing.set()
+        await self.streams.stop()
+        await self.view.stop()
         await self.authenticator.stop()
         await self.producer.close()
         await self.redis.aclose()

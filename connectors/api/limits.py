@@ -5,7 +5,6 @@ import time
 from collections import OrderedDict
 from typing import Any, Final
 
-from fastapi import Request
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from throttled.asyncio import MemoryStore, RateLimitResult, RedisStore, Throttled, rate_limiter
@@ -33,7 +32,7 @@ class _Lease:
 
 
 class RateLimits:
-    """Admits a request or raises Problem 429; the answer's RateLimit fields are left in the request's scope."""
+    """Admits a request or raises Problem 429."""
 
     def __init__(self, settings: ApiSettings, redis: Redis) -> None:
         self._settings = settings
@@ -45,14 +44,14 @@ class RateLimits:
         self._leases: OrderedDict[str, _Lease] = OrderedDict()
         self._away_until = 0.0
 
-    async def admit(self, principal: Principal, request: Request) -> None:
-        """Count one request for the client and its partner."""
+    async def admit(self, principal: Principal) -> tuple[int, int]:
+        """Count one request for the client and its partner; return the client's rate and what is left."""
         rate = principal.rate or self._settings.client_rate
         left = await self._take(f"client:{principal.id}", rate, "client")
         if principal.partner is not None:
             most = self._settings.partner_rate
             left = min(left, await self._take(f"partner:{principal.partner}", most, "partner"))
-        request.scope["rate_limit"] = (rate, left)
+        return rate, left
 
     async def _take(self, key: str, rate: int, who: str) -> int:
         """What is left after this request."""

@@ -32,7 +32,7 @@ KINDS: Final[dict[str, str]] = {
     "Internal error": "A fault of Stockstream's own; its log tells more under the `instance` given.",
 }
 """Titles, and what each means and asks of the caller; docs/api.md and /docs/problems show them."""
-_TITLES: Final = {
+TITLES: Final = {
     400: "Malformed request", 401: "Not authenticated", 403: "Not allowed", 404: "Not found",
     405: "Method not allowed", 413: "Body too large", 415: "Unsupported media type", 422: "Invalid request",
     429: "Too many requests", 431: "Headers too large", 503: "Busy",
@@ -90,7 +90,7 @@ async def _refused(_: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
         return error.response()
     assert isinstance(error, StarletteHTTPException)
-    title = _TITLES.get(error.status_code, HTTPStatus(error.status_code).phrase)
+    title = TITLES.get(error.status_code, HTTPStatus(error.status_code).phrase)
     return Problem(error.status_code, title, str(error.detail), headers=error.headers).response()
 
 

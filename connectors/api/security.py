@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastapi import Depends, Request
 
 from connectors.api.problems import Problem
 from connectors.api.settings import ApiSettings
-
-if TYPE_CHECKING:
-    from connectors.api.edge import Edge
 
 SCOPES: Final[dict[str, str]] = {
     "availability:read": "Read availability, streams and snapshots.",
@@ -101,15 +98,13 @@ def refused(detail: str, error: str | None = "invalid_token") -> Problem:
 
 
 class Scope:
-    """The dependency behind `require`: authenticates, asks for the scope, then counts against the rate limits."""
+    """The dependency behind `require`: the principal that the guard has found, if it has the scope."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
     async def __call__(self, request: Request) -> Principal:
-        edge: Edge = request.app.state.edge
-        principal = await edge.authenticator.principal(request)
-        await edge.limits.admit(principal, request)
+        principal: Principal = request.scope["principal"]
         if self.scope not in principal.scopes:
             raise Problem(
                 403,
@@ -121,7 +116,7 @@ class Scope:
 
 
 def require(scope: str) -> Any:
-    """The dependency a route names, as in `caller: Annotated[Principal, require("feeds:read")]`."""
+    """A dependency that finds the caller and asks for a scope; a route names it in the annotation of its caller."""
     if scope not in SCOPES:
         raise ValueError(f"no scope {scope}; there are {', '.join(SCOPES)}")
     needed: Callable[..., Any] = Scope(scope)

@@ -1,0 +1,192 @@
+"""One reader of a channel's topic for all its streams in this process, and readers that bring a resuming client up."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.aio import AIOConsumer
+
+from connectors import kafka
+from connectors.api.settings import ApiSettings
+from connectors.kafka import Record
+
+WAIT_S: Final = 0.5
+"""Longest wait for a record; the first one to come ends it."""
+MOST: Final = 500
+ANSWER_S: Final = 5.0
+AGAIN_S: Final = 1.0
+Offsets = dict[int, int]
+log = logging.getLogger(__name__)
+
+
+class Change(NamedTuple):
+    """One record of the channel's topic, ready to be sent to everyone."""
+
+    partition: int
+    offset: int
+    data: bytes
+
+
+class OutOfRange(Exception):
+    """A cursor that the topic does not reach to, or no longer."""
+
+
+class Subscriber:
+    """What waits for one stream's client; `dropped`, with name and reason, once it cannot be served any more."""
+
+    def __init__(self, backlog: int) -> None:
+        self._backlog = backlog
+        self.waiting: deque[Change] = deque()
+        self.news = asyncio.Event()
+        self.dropped: tuple[str, str] | None = None
+
+    def put(self, change: Change) -> None:
+        if len(self.waiting) >= self._backlog:
+            self.drop("slow", f"more than {self._backlog} changes wait; read faster, and resume")
+        elif self.dropped is None:
+            self.waiting.append(change)
+            self.news.set()
+
+    def drop(self, name: str, reason: str) -> None:
+        self.dropped = name, reason
+        self.waiting.clear()
+        self.news.set()
+
+
+def _consumer(settings: ApiSettings, *, eof: bool) -> AIOConsumer:
+    """A consumer of its own that belongs to no group and holds little."""
+    return kafka.consumer(
+        settings,
+        f"{settings.app}-api-{uuid.uuid4().hex[:12]}",
+        enable_partition_eof=eof,
+        queued_max_messages_kbytes=4_096,
+        auto_offset_reset="error",
+    )
+
+
+async def bounds(consumer: AIOConsumer, topic: str) -> dict[int, tuple[int, int]]:
+    """First and next offset of each partition, as readers of committed records see them; raise KafkaException."""
+    listed = await consumer.list_topics(topic, timeout=ANSWER_S)
+    found = listed.topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return {
+        partition: await consumer.get_watermark_offsets(TopicPartition(topic, partition), ANSWER_S)
+        for partition in sorted(found.partitions)
+    }
+
+
+async def some(consumer: AIOConsumer) -> list[Any]:
+    """What has come, as soon as anything has; nothing after WAIT_S."""
+    first = await consumer.poll(WAIT_S)
+    if first is None:
+        return []
+    return [first, *await consumer.consume(MOST, 0)]
+
+
+class ChannelReader:
+    """Follows a channel's topic from its end and hands each record, rendered once, to every subscriber."""
+
+    def __init__(self, settings: ApiSettings, topic: str, render: Callable[[Record], bytes]) -> None:
+        self._settings, self.topic, self._render = settings, topic, render
+        self.position: Offsets = {}
+        """Next offset of every partition, after what the subscribers were handed."""
+        self.subscribers: set[Subscriber] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Find the end of the topic and follow it from there; raise KafkaException where it cannot be reached."""
+        async with self._starting:
+            if self._task is None:
+                consumer = await self._open()
+                self._task = asyncio.create_task(self._follow(consumer))
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _open(self) -> AIOConsumer:
+        consumer = _consumer(self._settings, eof=False)
+        try:
+            ends = await bounds(consumer, self.topic)
+            if any(not first <= self.position.get(p, end) <= end for p, (first, end) in ends.items()):
+                self.position = {}
+                for subscriber in self.subscribers:
+                    subscriber.drop("reset", "the channel's topic is a new one; take a snapshot")
+            self.position = {p: self.position.get(p, end) for p, (_, end) in ends.items()}
+            await consumer.assign([TopicPartition(self.topic, p, offset) for p, offset in self.position.items()])
+        except BaseException:
+            await consumer.close()
+            raise
+        return consumer
+
+    async def _follow(self, consumer: AIOConsumer) -> None:
+        """Until stopped; a fault of Kafka's only delays."""
+        opened: AIOConsumer | None = consumer
+        try:
+            while True:
+                try:
+                    opened = opened or await self._open()
+                    self._hand_out(await some(opened))
+                except KafkaException as error:
+                    log.warning("%s: %s; trying again", self.topic, error)
+                    if opened is not None:
+                        await opened.close()
+                    opened = None
+                    await asyncio.sleep(AGAIN_S)
+        finally:
+            if opened is not None:
+                await opened.close()
+
+    def _hand_out(self, messages: list[Any]) -> None:
+        for message in messages:
+            record = checked(message)
+            if record is None:
+                continue
+            self.position[record.partition] = record.offset + 1
+            if self.subscribers and record.value is not None:
+                change = Change(record.partition, record.offset, self._render(record))
+                for subscriber in self.subscribers:
+                    subscriber.put(change)
+
+
+def checked(message: Any) -> Record | None:
+    """The record, None for an event that is no fault; raise KafkaException for one that is."""
+    error = message.error()
+    if error is None:
+        return Record.of(message)
+    if error.name() in kafka.PASSING or (error.retriable() and not error.fatal()):
+        return None
+    raise KafkaException(error)
+
+
+class Replay:
+    """Reads the topic from a cursor up to where the channel's reader is."""
+
+    def __init__(self, settings: ApiSettings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+
+    @contextlib.asynccontextmanager
+    async def open(self, cursor: Mapping[int, int]) -> AsyncIterator[AIOConsumer]:
+        """A consumer placed at the cursor; raise OutOfRange or KafkaException."""
+        consumer = _consumer(self._settings, eof=True)
+        try:
+            ends = await bounds(consumer, self._topic)
+            places = {partition: cursor.get(partition, 0) for partition in ends}
+            lost = [p for p, (first, end) in ends.items() if not first <= places[p] <= end and places[p] > 0]
+            if lost or set(cursor) - set(ends):
+                raise OutOfRange(f"{self._topic} no longer reaches to this cursor, or never did")
+            await consumer.assign(
+                [TopicPartition(self._topic, p, max(offset, ends[p][0])) for p, offset in places.items()]
+            )
+            yield consumer
+        finally:
+            await consumer.close()

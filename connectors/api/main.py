@@ -1,0 +1,97 @@
+"""`stockstream api`: the API as a process, uvicorn within the frame that all connectors share."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from connectors import process
+from connectors.api.app import build_app
+from connectors.api.protocol import bounded
+from connectors.api.settings import ApiSettings
+from schemas.environment import SettingError
+
+NAME = "api"
+GRACE_S = 5
+"""How long requests under way may take once the process is told to stop."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn that leaves signals to its owner and ends open streams before it waits for requests to end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            raise RuntimeError("the API cannot start; the log above says why") from None
+        self.up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        self.config.app.state.edge.closing.set()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+    @property
+    def port(self) -> int:
+        """The port listened on, once started."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+
+def server(app: FastAPI, settings: ApiSettings) -> Server:
+    """The server as production runs it."""
+    return Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=bounded(settings),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=65,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+
+
+def run(settings: ApiSettings) -> int:
+    """Serve until told to stop; return the exit code: 2 where the settings do not allow an API, 75 for a fault."""
+    try:
+        app = build_app(settings)
+    except SettingError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+
+    async def serve(frame: process.Process) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        api = server(app, settings)
+        stopping = asyncio.create_task(frame.stopping.wait())
+        serving = asyncio.create_task(api.serve())
+        started = asyncio.create_task(api.up.wait())
+        await asyncio.wait({started, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if started.done():
+            url = f"http://{settings.host}:{api.port}"
+            process.write_url(settings, f"{NAME}-http", url)
+            frame.ready(url=url)
+        await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+        api.should_exit = True
+        stopping.cancel()
+        started.cancel()
+        await serving
+
+    return process.run(NAME, settings, serve, host=settings.health_host, port=settings.health_port)

@@ -1,0 +1,160 @@
+"""Reads the Redis view, and knows at every moment whether what stands there may be shown."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import orjson
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import RedisError
+
+from connectors.api.problems import Problem
+from connectors.api.settings import ApiSettings
+from connectors.outbound.redis_view import keys
+from schemas.clock import wall_ms
+from schemas.records import FeedStatus
+from tables.fallback import Freshness, worst_by_location
+
+DOWN: Final = (RedisError, OSError, TimeoutError)
+SILENT_S: Final = 2.0
+"""How far behind the look at the view's state may be before the view counts as unknown."""
+
+
+class Unavailable(Exception):
+    """The view cannot be shown now; the message says why."""
+
+    def problem(self) -> Problem:
+        return Problem(
+            503, "Availability unknown", str(self), headers={"Retry-After": "2", "Cache-Control": "no-store"}
+        )
+
+
+class View:
+    """The view as one process sees it: its state and the feeds' from a look every moment, answers one read each."""
+
+    def __init__(self, settings: ApiSettings, redis: Redis) -> None:
+        self._settings, self._redis = settings, redis
+        self._why: str | None = "the view has not been looked at yet"
+        self._seen = float("-inf")
+        self._epoch: bytes | None = None
+        self._raw_feeds: dict[bytes, bytes] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.feeds: tuple[FeedStatus, ...] = ()
+        self.worst: dict[str, Freshness] = {}
+        """By location, the status of its least fresh feed; a location without feeds is not in it."""
+        self.last_known = LastKnown(settings.last_known, settings.last_known_ms)
+
+    async def start(self) -> None:
+        await self._look()
+        self._task = asyncio.create_task(self._look_again())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def why_not(self) -> str | None:
+        """Why nothing may be shown, None when it may."""
+        if time.monotonic() - self._seen > SILENT_S + self._settings.view_refresh_ms / 1000:
+            return self._why or "the view has not been heard of"
+        return self._why
+
+    async def read(self, ask: Callable[[Pipeline], object]) -> list[Any]:
+        """Run the commands that `ask` adds, in one round trip; raise Unavailable.
+
+        The view's epoch is read along, so an emptied Redis is never taken for unknown SKUs.
+        """
+        if (why := self.why_not()) is not None:
+            raise Unavailable(why)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hget(keys.view(self._settings.app), keys.EPOCH)
+        ask(pipeline)
+        try:
+            epoch, *found = await pipeline.execute()
+        except DOWN as error:
+            self._why = f"Redis does not answer: {type(error).__name__}"
+            raise Unavailable(self._why) from None
+        if epoch != self._epoch:
+            await self._look()
+            if self._why is not None or epoch != self._epoch:
+                raise Unavailable(self._why or "the view is being built anew")
+        return found
+
+    # ---- how it is ----------------------------------------------------------------------------------------------
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.view_refresh_ms / 1000)
+            try:
+                await self._look()
+            except Exception:
+                logging.getLogger(__name__).exception("the view's state cannot be read")
+                self._why = "the view's state cannot be read"
+
+    async def _look(self) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hgetall(keys.view(self._settings.app))
+        pipeline.hgetall(keys.feeds(self._settings.app))
+        try:
+            state, feeds = await pipeline.execute()
+        except DOWN as error:
+            self._why = f"Redis does not answer: {type(error).__name__}"
+            return
+        if feeds != self._raw_feeds:
+            self.feeds = tuple(sorted(map(orjson.loads, keys.records(feeds).values()), key=_place))
+            self.worst, self._raw_feeds = worst_by_location(self.feeds), feeds
+        self._epoch = state.get(keys.EPOCH.encode())
+        self._why, self._seen = self._judged(state), time.monotonic()
+
+    def _judged(self, state: dict[bytes, bytes]) -> str | None:
+        """Why a view in this state may not be shown."""
+        if self._epoch is None:
+            return "the view is empty; nobody has built it yet"
+        now = wall_ms()
+        heard = [
+            instance
+            for field, value in state.items()
+            if field.startswith(keys.INSTANCE.encode())
+            and now - (instance := orjson.loads(value))["at"] <= self._settings.view_stale_ms
+        ]
+        building = [instance for instance in heard if instance["state"] == "rebuilding"]
+        if building:
+            return f"the view is being rebuilt: {building[0].get('percent')} %"
+        if not any(instance["state"] == "live" and instance.get("lag") is not None for instance in heard):
+            return f"nobody has kept the view for {self._settings.view_stale_ms / 1000:.0f} s"
+        return None
+
+    def feeds_of(self, locations: Iterable[str]) -> list[FeedStatus]:
+        wanted = frozenset(locations)
+        return [feed for feed in self.feeds if feed["location"] in wanted]
+
+
+def _place(feed: FeedStatus) -> tuple[str, str]:
+    return feed["source"], feed["location"]
+
+
+class LastKnown:
+    """What was read last for a key, for when nothing can be read: bounded in number and in age."""
+
+    def __init__(self, most: int, most_ms: int) -> None:
+        self._most, self._most_ms = most, most_ms
+        self._kept: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
+
+    def keep(self, channel: str, sku: str, found: Any) -> None:
+        if self._most:
+            self._kept[channel, sku] = wall_ms(), found
+            self._kept.move_to_end((channel, sku))
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def forget(self, channel: str, sku: str) -> None:
+        self._kept.pop((channel, sku), None)
+
+    def find(self, channel: str, sku: str) -> tuple[int, Any] | None:
+        """When it was read (ms of the wall clock) and what, None when nothing young enough is held."""
+        kept = self._kept.get((channel, sku))
+        return kept if kept is not None and wall_ms() - kept[0] <= self._most_ms else None
