@@ -11,7 +11,8 @@ sites share a server. Values are UTF-8; records are JSON objects with the fields
                                               or DISMISSED; w → ExceptionResolved; r, t, o: the view's own
     {app}:exceptions:open, :closed      ZSET  exception ids by raised_at, by resolved_at
     {app}:reservation:{reservation_id}  HASH  v → ReservationReply; r → its revision
-    {app}:view                          HASH  epoch; offset:topic:partition → next offset; instance:id → how it is
+    {app}:view                          HASH  epoch; offset:topic:partition → next offset; built:topic:partition where
+                                              the end was reached once; instance:id → how that instance is
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,7 @@ EPOCH: Final = "epoch"
 """Field of `{app}:view` that is there as long as the data is; a new one means that the view is built anew."""
 INSTANCE: Final = "instance:"
 OFFSET: Final = "offset:"
+BUILT: Final = "built:"
 INSTANCE_EXPIRES_MS: Final = 10_000
 """A reader ignores an instance that has not been heard of for this long (wall clock)."""
 CLOSED_KEPT: Final = 10_000
@@ -100,8 +102,17 @@ def offset_field(topic: str, partition: int) -> str:
     return f"{OFFSET}{topic}:{partition}"
 
 
+def built_field(topic: str, partition: int) -> str:
+    """Field of `view`: there once this partition has been read to its end since the view's epoch began."""
+    return f"{BUILT}{topic}:{partition}"
+
+
 def instance_field(instance: str) -> str:
-    """Field of `view`: JSON {state: rebuilding|live|waiting, percent, at (wall ms), lag (records, null: unknown)}."""
+    """Field of `view`: JSON {state, percent, at (wall ms), lag (records, null: unknown), seconds_left, partitions}.
+
+    State: `rebuilding`, the view is not whole, whichever partitions this instance has; `catching up`, it is whole but
+    old, for this instance's partitions have not been read to their end since it took them over; `live`.
+    """
     return f"{INSTANCE}{instance}"
 
 

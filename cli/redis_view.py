@@ -1,0 +1,97 @@
+"""`stockstream connect redis` keeps the Redis view; `stockstream view status|rebuild` look after it."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from connectors.outbound.redis_view.settings import Settings
+    from connectors.outbound.redis_view.store import Store
+
+view_app = typer.Typer(no_args_is_help=True, help="The Redis view: how it is, and building it anew.")
+out, err = Console(), Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    err.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+    return typer.Exit(code)
+
+
+def settings_or_fail() -> "Settings":
+    from connectors.outbound.redis_view.settings import Settings
+    from schemas.environment import SettingError, read
+
+    try:
+        settings = read(Settings)
+    except SettingError as error:
+        raise fail(str(error), 2) from None
+    if not settings.redis:
+        raise fail("STOCKSTREAM_REDIS is not set: the view needs the URL of a Redis, redis:// or rediss://", 2)
+    return settings
+
+
+def connect_redis() -> None:
+    """Keep the Redis view until told to stop. Exit code 75: a fault, start it again."""
+    from connectors.outbound.redis_view.main import run
+    from schemas.environment import SettingError
+
+    try:
+        raise typer.Exit(run(settings_or_fail()))
+    except SettingError as error:
+        raise fail(str(error), 2) from None
+
+
+def _asked(ask: Callable[["Store"], Awaitable[Any]]) -> Any:
+    """Ask Redis one thing; ends with a message when it does not answer."""
+    from redis.exceptions import RedisError
+
+    from connectors.outbound.redis_view.away import Away
+    from connectors.outbound.redis_view.store import Store, connect
+
+    settings = settings_or_fail()
+
+    async def once() -> Any:
+        store = Store(connect(settings), settings.app)
+        try:
+            return await ask(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(once())
+    except (Away, RedisError) as error:
+        raise fail(f"{error}; is STOCKSTREAM_REDIS right?") from None
+
+
+@view_app.command("status")
+def status(as_json: Json = False) -> None:
+    """Show who keeps the view and how far they are. Exit code 1 where it is not whole, or nobody keeps it."""
+    import orjson
+
+    instances = _asked(lambda store: store.instances())
+    if as_json:
+        sys.stdout.write(orjson.dumps(instances, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif instances:
+        table = Table("instance", "state", "percent", "records behind", "partitions")
+        for name, it in sorted(instances.items()):
+            behind = "unknown" if it["lag"] is None else str(it["lag"])
+            table.add_row(name, it["state"], f"{it['percent']} %", behind, str(it["partitions"]))
+        out.print(table)
+    else:
+        err.print("nobody keeps the view: start `stockstream connect redis`")
+    if not instances or any(it["state"] == "rebuilding" for it in instances.values()):
+        raise typer.Exit(1)
+
+
+@view_app.command("rebuild")
+def rebuild() -> None:
+    """Have the view built anew from the topics, by the instances that keep it; readers get no answer meanwhile."""
+    _asked(lambda store: store.forget(whatever=True))
+    out.print("the view is built anew; `stockstream view status` says how far it is")
