@@ -1,0 +1,149 @@
+"""`stockstream connect erp`: settings and routing read, systems built, one group for the systems of record, one a shadow."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import yaml
+from confluent_kafka.aio import AIOProducer
+
+from connectors import process
+from connectors.kafka import producer
+from connectors.outbound.erp import metrics
+from connectors.outbound.erp.attempts import OnlineSystem, Pace
+from connectors.outbound.erp.breaker import Breaker, State
+from connectors.outbound.erp.connector import Connector, Driver
+from connectors.outbound.erp.rest_adapter import RestAdapter
+from connectors.outbound.erp.results import EXCEPTIONS, LETTERS, POSTINGS, RESULTS, Results
+from connectors.outbound.erp.routing import Routing, RoutingError, System, parse, single
+from connectors.outbound.erp.settings import Settings
+from connectors.outbound.erp.throttle import Throttle
+from schemas.clock import clock
+from schemas.codec import Codec
+from schemas.registry import ids
+
+NAME = "erp"
+TELL_S = 0.5
+
+
+def run(settings: Settings) -> int:
+    """Run until told to stop; the exit code. Raise RoutingError for a routing file that cannot be used."""
+    routing = load_routing(settings)
+
+    async def main(it: process.Process) -> None:
+        await _main(it, settings, routing)
+
+    return process.run(NAME, settings, main, host=settings.http_host, port=settings.http_port)
+
+
+def load_routing(settings: Settings) -> Routing:
+    """The routing file, or one system at the URL; raise RoutingError."""
+    if settings.routing:
+        try:
+            return parse(yaml.safe_load(Path(settings.routing).read_text()))
+        except (OSError, yaml.YAMLError) as error:
+            raise RoutingError(f"{settings.routing}: {error}") from error
+    try:
+        token = Path(settings.token_file).read_text().strip() if settings.token_file else None
+    except OSError as error:
+        raise RoutingError(f"STOCKSTREAM_ERP_TOKEN_FILE: {error}") from error
+    return single(settings.url, token, settings.rate, settings.concurrency)
+
+
+async def _main(it: process.Process, settings: Settings, routing: Routing) -> None:
+    codec = await asyncio.to_thread(_codec, settings)
+    outgoing = producer(settings)
+    results = Results(outgoing, codec, clock(settings.clock))
+    shadows = sorted({shadow for rule in routing.rules for shadow in rule.shadow})
+    connectors = [record := Connector(settings, routing, codec, results)]
+    for system in routing.systems.values():
+        record.drivers[system.id] = _driver(system, settings, results, record)
+    for shadow in shadows:
+        connector = Connector(settings, routing, codec, results, shadow)
+        connector.drivers[shadow] = _driver(routing.systems[shadow], settings, results, connector, shadow=True)
+        connectors.append(connector)
+    await _run(it, connectors, outgoing)
+
+
+async def _run(it: process.Process, connectors: list[Connector], outgoing: AIOProducer) -> None:
+    try:
+        async with asyncio.TaskGroup() as groups:
+            running = [groups.create_task(connector.run()) for connector in connectors]
+            telling = groups.create_task(_tell(it, connectors))
+            stopping = groups.create_task(it.stopping.wait())
+            await asyncio.wait({stopping})
+            for connector in connectors:
+                connector.stop()
+            await asyncio.wait(running)
+            telling.cancel()
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(30):
+                await outgoing.close()
+
+
+async def _tell(it: process.Process, connectors: list[Connector]) -> None:
+    """Keep /readyz true."""
+    while True:
+        told = {connector.group: connector.state() for connector in connectors}
+        if all(connector.assigned for connector in connectors):
+            it.ready(groups=told)
+        else:
+            it.waiting("joining the group", groups=told)
+        await asyncio.sleep(TELL_S)
+
+
+def _codec(settings: Settings) -> Codec:
+    codec = Codec()
+    for topic, schema_id in ids(settings, [POSTINGS, RESULTS, EXCEPTIONS, LETTERS]).items():
+        codec.register(topic, schema_id)
+    return codec
+
+
+def _driver(
+    system: System, settings: Settings, results: Results, connector: Connector, *, shadow: bool = False
+) -> Driver:
+    """How postings get into a system, as declared."""
+    adapter = RestAdapter(
+        system.url,
+        token=system.token,
+        user=system.user,
+        connect_s=settings.connect_timeout_ms / 1000,
+        read_s=settings.read_timeout_ms / 1000,
+        connections=system.concurrency,
+        entity_sets=system.entity_sets,
+    )
+    label = f"{system.id} (shadow)" if shadow else system.id
+
+    def tell(state: State) -> None:
+        metrics.BREAKER.labels(label).set(state)
+
+    return OnlineSystem(
+        system.id,
+        adapter,
+        results,
+        breaker=Breaker(
+            failures=settings.breaker_failures,
+            open_s=settings.breaker_open_ms / 1000,
+            most_s=settings.breaker_open_most_ms / 1000,
+            probes=settings.breaker_probes,
+            tell=tell,
+        ),
+        throttle=Throttle(system.rate, system.burst, system.rates),
+        pace=Pace(
+            system.concurrency,
+            settings.total_timeout_ms / 1000,
+            settings.backoff_first_ms / 1000,
+            settings.backoff_most_ms / 1000,
+        ),
+        settled=connector.settled,
+        move=connector.move,
+        keep=connector.keep,
+        shadow=shadow,
+    )
+
+
+if __name__ == "__main__":
+    from schemas.environment import read
+
+    raise SystemExit(run(read(Settings)))

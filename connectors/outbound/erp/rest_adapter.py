@@ -1,0 +1,242 @@
+"""An ERP with an OData-like API: one POST an operation, the idempotency key in a header, questions by $filter."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import httpx2
+import orjson
+
+from connectors.outbound.erp.adapter import Answer, InvoiceStatus, Stock, Unanswered
+from schemas.records import ErpPosting
+
+ENTITY_SETS: Final[Mapping[str, str]] = {
+    "goods_receipt": "GoodsReceipts",
+    "shipment_confirm": "Deliveries",
+    "purchase_order_update": "PurchaseOrderConfirmations",
+    "inventory_adjustment": "StockAdjustments",
+    "invoice_release": "Invoices",
+    "credit": "Credits",
+    "backorder": "Backorders",
+    "postings": "Postings",
+    "stock": "Stock",
+}
+DUPLICATE: Final = "DUPLICATE_KEY"
+NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+LONGEST_FILTER: Final = 4_000
+"""Characters; servers refuse longer URLs."""
+SETUP: Final = frozenset({401, 403, 404, 405, 407})
+"""Statuses that speak of the connection's set-up, not of the posting: mended by people, then tried again."""
+
+
+class RestAdapter:
+    """See Adapter. `timeout` in seconds: to connect, and of silence."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        user: str | None = None,
+        connect_s: float = 2.0,
+        read_s: float = 10.0,
+        connections: int = 16,
+        entity_sets: Mapping[str, str] | None = None,
+    ) -> None:
+        self._sets = {**ENTITY_SETS, **(entity_sets or {})}
+        headers = {"Accept": "application/json"}
+        if token and not user:
+            headers["Authorization"] = f"Bearer {token}"
+        self._client = httpx2.AsyncClient(
+            base_url=url.rstrip("/") + "/",
+            headers=headers,
+            auth=httpx2.BasicAuth(user, token or "") if user else None,
+            timeout=httpx2.Timeout(read_s, connect=connect_s, pool=read_s),
+            limits=httpx2.Limits(max_connections=connections + 2, max_keepalive_connections=connections + 2),
+            trust_env=False,
+        )
+
+    # ---- postings -----------------------------------------------------------------------------------------------
+
+    async def goods_receipt(self, posting: ErpPosting) -> Answer:
+        return await self._post(posting)
+
+    async def shipment_confirm(self, posting: ErpPosting) -> Answer:
+        return await self._post(posting)
+
+    async def purchase_order_update(self, posting: ErpPosting) -> Answer:
+        return await self._post(posting)
+
+    async def inventory_adjustment(self, posting: ErpPosting) -> Answer:
+        return await self._post(posting)
+
+    async def invoice_release(self, posting: ErpPosting) -> Answer:
+        return await self._post(posting)
+
+    async def credit(self, posting: ErpPosting) -> Answer:
+        return await self._post(posting)
+
+    async def backorder(self, posting: ErpPosting) -> Answer:
+        return await self._post(posting)
+
+    async def _post(self, posting: ErpPosting) -> Answer:
+        response = await self._request(
+            "POST",
+            self._sets[posting["operation"]],
+            content=orjson.dumps(entity(posting)),
+            headers={"Content-Type": "application/json", "Idempotency-Key": posting["idempotency_key"]},
+        )
+        if response.status_code in (200, 201):
+            return _taken("POSTED", _object(response, sent=True))
+        return self._refusal(response)
+
+    def _refusal(self, response: httpx2.Response) -> Answer:
+        """A business reason, or Unanswered where the answer names none."""
+        try:
+            error = orjson.loads(response.content)["error"]
+            code, message = str(error["code"]), str(error["message"])
+        except (ValueError, KeyError, TypeError):
+            raise Unanswered(f"{response.status_code} without a reason", taken=False) from None
+        if code == DUPLICATE:
+            return _taken("DUPLICATE", error.get("innererror") or {})
+        return Answer("REFUSED", None, f"{code}: {message}")
+
+    # ---- questions ----------------------------------------------------------------------------------------------
+
+    async def inquiry(self, keys: Sequence[str]) -> Mapping[str, Answer]:
+        found: dict[str, Answer] = {}
+        for some in _portions([_quoted(key) for key in keys]):
+            for row in await self._rows("postings", f"IdempotencyKey in ({','.join(some)})"):
+                found[row["IdempotencyKey"]] = _taken("DUPLICATE", row)
+        return found
+
+    async def holds(self, document: str) -> bool:
+        return bool(await self._rows("postings", f"Document eq {_quoted(document)}", top=1))
+
+    async def availability_query(self, sku: str, location: str) -> Stock:
+        rows = await self._rows("stock", f"Sku eq {_quoted(sku)} and Location eq {_quoted(location)}")
+        return Stock(sku, location, {row["Disposition"]: int(row["Quantity"]) for row in rows})
+
+    async def invoice_status(self, document: str) -> InvoiceStatus:
+        rows = await self._rows("invoice_release", f"Document eq {_quoted(document)}")
+        quantity = sum(int(line["Quantity"]) for row in rows for line in row["Lines"])
+        return InvoiceStatus(document, [row["DocumentNumber"] for row in rows], quantity)
+
+    async def _rows(self, kind: str, condition: str, top: int | None = None) -> list[dict[str, Any]]:
+        params = {"$filter": condition, **({} if top is None else {"$top": str(top)})}
+        response = await self._request("GET", self._sets[kind], params=params)
+        if response.status_code != 200:
+            raise Unanswered(f"{response.status_code} to an inquiry", taken=False)
+        rows = _object(response, sent=False).get("value")
+        if not isinstance(rows, list):
+            raise Unanswered("an inquiry's answer without `value`", taken=False)
+        return rows
+
+    # ---- the wire -----------------------------------------------------------------------------------------------
+
+    async def _request(self, method: str, entity_set: str, **more: Any) -> httpx2.Response:
+        """An answer that is the ERP's word; raise Unanswered for any other end."""
+        try:
+            response = await self._client.request(method, entity_set, **more)
+        except NOT_SENT as error:
+            raise Unanswered(f"not connected: {_told(error)}", taken=False) from error
+        except httpx2.RequestError as error:
+            raise Unanswered(f"connection broke or fell silent: {_told(error)}", taken=True) from error
+        status = response.status_code
+        if status == 429:
+            after = _seconds(response.headers.get("Retry-After"))
+            raise Unanswered("429: asked to slow down", taken=False, retry_after_s=after or 1.0, healthy=True)
+        if status == 503:
+            after = _seconds(response.headers.get("Retry-After"))
+            raise Unanswered("503: not available", taken=False, retry_after_s=after)
+        if status >= 500 or status in (408, 425) or 300 <= status < 400:
+            raise Unanswered(f"{status}: a fault of the system", taken=status >= 500 or status == 408)
+        if status in SETUP:
+            raise Unanswered(f"{status}: check the URL, the credentials and their rights", taken=False)
+        return response
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def entity(posting: ErpPosting) -> dict[str, Any]:
+    """A posting in the ERP's words; dates as ISO 8601."""
+    return {
+        "IdempotencyKey": posting["idempotency_key"],
+        "Document": posting["document"],
+        "Step": posting["step"],
+        "Revision": posting["revision"],
+        "Reverses": posting["reverses"],
+        "Partner": posting["partner"],
+        "PostingDate": datetime.fromtimestamp(posting["created_at"] / 1000, UTC).date().isoformat(),
+        "CorrelationId": posting["correlation_id"],
+        "Lines": [
+            {
+                "Line": line["line"],
+                "Sku": line["sku"],
+                "Location": line["location"],
+                "Quantity": line["quantity"],
+                "Disposition": line["disposition"],
+                "Date": None if line["date"] is None else iso_date(line["date"]),
+                "Note": line["note"],
+                "Substitute": line["substitute"],
+            }
+            for line in posting["lines"]
+        ],
+    }
+
+
+def iso_date(days: int) -> str:
+    """An Avro date as ISO 8601."""
+    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+
+
+def _taken(outcome: Any, body: Mapping[str, Any]) -> Answer:
+    totals = body.get("Totals")
+    return Answer(
+        outcome,
+        str(body["DocumentNumber"]) if body.get("DocumentNumber") is not None else None,
+        totals=None
+        if totals is None
+        else {f"{t['Line']}|{t['Sku']}|{t['Location']}|{t['Disposition']}": int(t["Quantity"]) for t in totals},
+    )
+
+
+def _object(response: httpx2.Response, *, sent: bool) -> dict[str, Any]:
+    try:
+        body = orjson.loads(response.content)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Unanswered(f"{response.status_code} with a body that is no JSON object", taken=sent)
+    return body
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _portions(parts: Sequence[str]) -> list[list[str]]:
+    portions: list[list[str]] = [[]]
+    length = 0
+    for part in parts:
+        if portions[-1] and length + len(part) > LONGEST_FILTER:
+            portions.append([])
+            length = 0
+        portions[-1].append(part)
+        length += 3 * len(part) // 2  # quotes, colons and slashes grow when encoded
+    return portions
+
+
+def _seconds(text: str | None) -> float | None:
+    """Retry-After in seconds; a date counts as a minute at most."""
+    if text is None:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 60.0
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}{f' {error}' if str(error) else ''}"

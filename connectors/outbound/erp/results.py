@@ -1,0 +1,114 @@
+"""The audit trail and what people have to settle: results, exceptions and dead letters, delivered before offsets move."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from confluent_kafka.aio import AIOProducer
+
+from connectors.kafka import Record
+from connectors.outbound.erp import metrics
+from schemas.clock import Clock
+from schemas.codec import Codec, Undecodable
+from schemas.records import DeadLetter, ErpPosting, ErpPostingResult
+from tables.exceptions import CATEGORIES, raised
+
+POSTINGS, RESULTS, EXCEPTIONS, LETTERS = "erp.postings", "erp.posting-results", "exceptions", "dead-letters"
+Outcome = Literal["POSTED", "DUPLICATE", "REFUSED", "FAILED", "UNKNOWN"]
+
+
+class Results:
+    """Writes to the topics; every method returns once the broker has the record."""
+
+    def __init__(self, producer: AIOProducer, codec: Codec, now: Clock) -> None:
+        self._producer, self._codec, self.now = producer, codec, now
+
+    async def attempt(
+        self,
+        posting: ErpPosting,
+        outcome: Outcome,
+        *,
+        system: str,
+        attempt: int,
+        erp_document: str | None = None,
+        reason: str | None = None,
+        shadow: bool = False,
+    ) -> None:
+        """What came of one attempt."""
+        record: ErpPostingResult = {
+            "document": posting["document"],
+            "step": posting["step"],
+            "revision": posting["revision"],
+            "idempotency_key": posting["idempotency_key"],
+            "outcome": outcome,
+            "attempt": max(attempt, 1),
+            "erp_document": erp_document,
+            "reason": reason,
+            "answered_at": self.now(),
+            "correlation_id": posting["correlation_id"],
+            "operation": posting["operation"],
+            "system": system,
+            "shadow": shadow,
+        }
+        metrics.ATTEMPTS.labels(system, posting["operation"], outcome, str(shadow).lower()).inc()
+        await self._write(RESULTS, posting["document"], record)
+
+    async def exception(
+        self,
+        category: str,
+        posting: ErpPosting,
+        message: str,
+        *,
+        coordinate: str,
+        owner: str | None = None,
+        evidence: Mapping[str, str] | None = None,
+        original: bytes = b"",
+    ) -> None:
+        """Something a person has to settle about one posting."""
+        record = raised(
+            category,
+            ("POSTING", posting["idempotency_key"]),
+            message,
+            coordinate=coordinate,
+            raised_at=self.now(),
+            correlation_id=posting["correlation_id"],
+            partner=posting["partner"],
+            owner=owner,
+            evidence=evidence,
+            original=original,
+        )
+        metrics.EXCEPTIONS.labels(category).inc()
+        await self._write(EXCEPTIONS, record["exception_id"], record)
+
+    async def finding(
+        self, category: str, subject: tuple[str, str], message: str, *, coordinate: str, evidence: Mapping[str, str]
+    ) -> None:
+        """Something a person has to settle about a file."""
+        record = raised(
+            category, subject, message, coordinate=coordinate, raised_at=self.now(), correlation_id=subject[1],
+            evidence=evidence,
+        )  # fmt: skip
+        metrics.EXCEPTIONS.labels(category).inc()
+        await self._write(EXCEPTIONS, record["exception_id"], record)
+
+    async def dead_letter(self, record: Record, error: Undecodable) -> None:
+        """A record that cannot be read, with its bytes as they came."""
+        category = CATEGORIES[error.category]
+        letter: DeadLetter = {
+            "coordinate": record.coordinate,
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "key": record.key or None,
+            "original": record.value or b"",
+            "error": str(error),
+            "category": error.category,
+            "owner": category.owner,
+            "remedy": category.remedy,
+            "failed_at": self.now(),
+        }
+        metrics.DEAD_LETTERS.labels(error.category).inc()
+        await self._write(LETTERS, record.coordinate, letter)
+
+    async def _write(self, topic: str, key: str, record: Mapping[str, Any]) -> None:
+        delivered = await self._producer.produce(topic, self._codec.encode(topic, record), key.encode())
+        await delivered
