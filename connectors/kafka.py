@@ -79,14 +79,21 @@ def producer(settings: Shared, **more: Any) -> AIOProducer:
     )
 
 
-async def read(source: AIOConsumer, most: int = 500, wait_s: float = LOOK_S) -> list[Record]:
-    """The next records, none after `wait_s`; raises KafkaException for a fault that does not pass by itself."""
+async def read(
+    source: AIOConsumer, most: int = 500, wait_s: float = LOOK_S, ended: set[int] | None = None
+) -> list[Record]:
+    """The next records, none after `wait_s`; raises KafkaException for a fault that does not pass by itself.
+
+    `ended` collects partitions read to their end, of a consumer with `enable_partition_eof`.
+    """
     records: list[Record] = []
     for message in await source.consume(most, wait_s):
         error = message.error()
         if error is None:
             records.append(Record.of(message))
         elif error.fatal() or not error.retriable():
+            if error.name() == "_PARTITION_EOF" and ended is not None:
+                ended.add(message.partition())
             if error.name() in PASSING:
                 continue
             raise KafkaException(error)
