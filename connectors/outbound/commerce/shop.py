@@ -1,0 +1,234 @@
+"""Keeps a shop's quantities those of its channel: newest only, in order per SKU, by compare-and-set.
+
+Works on what the shop itself says it has, never on what was sent: after any fault or crash both meet again.
+"""
+
+import asyncio
+import contextlib
+import heapq
+import logging
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from aiolimiter import AsyncLimiter
+
+from connectors import kafka
+from connectors.outbound.commerce import metrics
+from connectors.outbound.commerce.book import Exceptions
+from connectors.outbound.commerce.outbox import Change
+from connectors.outbound.commerce.reader import ChannelReader
+from connectors.outbound.commerce.settings import Commerce
+from connectors.outbound.commerce.shop_adapter import CommerceAdapter, Item, RestShop, Result, Throttled, Unanswered
+from connectors.process import Process
+from schemas.codec import Codec
+
+LOG: Final = logging.getLogger("shop")
+RULES: Final = ("ours_wins", "report")
+LOOK_S: Final = 0.1
+T = TypeVar("T")
+
+
+class ShopError(ValueError):
+    """A setting of the shop that cannot be used; the message names it."""
+
+
+def serve_shop(settings: Commerce, channels: frozenset[str]) -> Callable[[Codec, Process], Awaitable[None]]:
+    """Check the settings and return the work to be done with them; raise ShopError."""
+    if settings.shop_channel not in channels:
+        known = ", ".join(sorted(channels))
+        raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_CHANNEL={settings.shop_channel!r}: declared are {known}")
+    if not settings.shop_url.startswith(("http://", "https://")):
+        raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_URL={settings.shop_url!r}: give the shop's base URL")
+    if settings.shop_rule not in RULES:
+        raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_RULE={settings.shop_rule!r}: use {' or '.join(RULES)}")
+    try:
+        token = Path(settings.shop_token_file).read_text().strip() if settings.shop_token_file else settings.shop_token
+    except OSError as error:
+        raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_TOKEN_FILE={settings.shop_token_file}: {error.strerror}") from None
+
+    async def work(codec: Codec, process: Process) -> None:
+        adapter = RestShop(
+            settings.shop_url,
+            token,
+            connect_ms=settings.connect_ms,
+            read_ms=settings.read_ms,
+            total_ms=settings.total_ms,
+        )
+        await Shop(settings, codec, adapter, process).run()
+
+    return work
+
+
+class Shop:
+    """One shop fed from one channel."""
+
+    def __init__(self, settings: Commerce, codec: Codec, adapter: CommerceAdapter, process: Process) -> None:
+        self._settings, self._codec, self._adapter, self._process = settings, codec, adapter, process
+        self._limit = AsyncLimiter(settings.shop_rate, 1.0)
+        channel = settings.shop_channel
+        self._reader = ChannelReader(
+            settings, codec, f"channel.{channel}.availability", f"{settings.app}.shop.{channel}"
+        )
+        self._reader.revoked = self._forget
+        self._outbox = self._reader.outbox
+        self._has: dict[str, int] = {}
+        """What the shop has by its own word, since the start and as long as nobody else could have set it."""
+        self._verified: set[str] = set()
+        self._to_verify: list[tuple[float, int, Change]] = []
+        self._diverged: dict[str, str] = {}
+        """Open exceptions by SKU."""
+        self._hold_until = 0.0
+
+    async def run(self) -> None:
+        """Work until the process is asked to stop; a broker's fault is raised."""
+        producer = kafka.producer(self._settings)
+        self._exceptions = Exceptions(self._settings, self._codec, producer)
+        work: list[Coroutine[Any, Any, None]] = [self._reader.run(), self._verify_all()]
+        work += [self._set_all() for _ in range(self._settings.shop_parallel)]
+        tasks = [asyncio.create_task(each) for each in (*work, self._until_stopped())]
+        self._process.ready(channel=self._settings.shop_channel)
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._adapter.close()
+            await producer.close()
+
+    async def _until_stopped(self) -> None:
+        await self._process.stopping.wait()
+
+    def _forget(self) -> None:
+        """Some SKUs are another instance's now; when they come back, the shop is asked anew."""
+        self._has.clear()
+        self._verified.clear()
+
+    # ---- setting ------------------------------------------------------------------------------------------------
+
+    async def _set_all(self) -> None:
+        while True:
+            metrics.SHOP_PENDING.set(len(self._outbox))
+            changes = self._outbox.take(self._settings.shop_batch)
+            if changes:
+                await self._set(changes)
+            else:
+                self._reader.arrived.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._reader.arrived.wait(), LOOK_S)
+
+    async def _set(self, changes: list[Change]) -> None:
+        """Set these, all under one key; what the shop compared otherwise goes again, by itself, with what it has."""
+        left = {change.sku: change for change in changes}
+        while left:
+            items = [
+                Item(sku, change.offer["quantity"], self._has.get(sku, change.offer["previous_quantity"]))
+                for sku, change in left.items()
+            ]
+            key = uuid.uuid4().hex  # one for each wish: the shop may answer a repeated key from memory
+            results = await self._until_answered(partial(self._adapter.set_quantities, key, items))
+            for result in results:
+                metrics.SHOP_ITEMS.labels(result.outcome.lower()).inc()
+                if not self._outbox.holds(left[result.sku]) or await self._settled(left[result.sku], result):
+                    del left[result.sku]
+
+    async def _settled(self, change: Change, result: Result) -> bool:
+        """Whether nothing more is to be done about a change for now."""
+        if result.outcome == "MISMATCH":
+            theirs = result.quantity
+            if theirs is None:
+                theirs = await self._until_answered(partial(self._adapter.quantity, change.sku))
+            known = self._has.get(change.sku)
+            self._has[change.sku] = theirs or 0
+            if known is None:  # nobody had told us yet what the shop has
+                return False
+            await self._differs(change, known, theirs)
+            if self._settings.shop_rule == "ours_wins":
+                return False
+        elif result.outcome == "OK":
+            self._has[change.sku] = change.offer["quantity"]
+            await self._agrees(change)
+        else:
+            await self._exception("SHOP_REFUSED", change, f"{change.sku} was refused: {result.reason or 'no reason'}")
+        self._dealt_with(change)
+        return True
+
+    def _dealt_with(self, change: Change) -> None:
+        """Done; read back later if a request of a process before this one might still be on its way."""
+        if change.sku not in self._verified:
+            self._verified.add(change.sku)
+            self._outbox.hold(change)
+            due = time.monotonic() + self._settings.shop_verify_ms / 1000
+            heapq.heappush(self._to_verify, (due, id(change), change))
+        self._outbox.done([change])
+
+    # ---- what the shop says -------------------------------------------------------------------------------------
+
+    async def _verify_all(self) -> None:
+        """Set again, to what the shop has by our account: it says so itself where that is not so."""
+        while True:
+            while self._to_verify and self._to_verify[0][0] <= time.monotonic():
+                change = heapq.heappop(self._to_verify)[2]
+                if self._outbox.look_again(change):
+                    self._outbox.put_back([change])
+                    self._reader.arrived.set()
+            await asyncio.sleep(LOOK_S)
+
+    async def _differs(self, change: Change, ours: int, theirs: int | None) -> None:
+        took = "it is set again" if self._settings.shop_rule == "ours_wins" else "it is left until the next change"
+        await self._exception(
+            "SHOP_DIVERGENCE", change, f"{change.sku}: the shop has {theirs}, it was given {ours}; {took}"
+        )
+
+    async def _exception(self, category: str, change: Change, message: str) -> None:
+        subject = "SHOP_ITEM", f"{self._settings.shop_channel}:{change.sku}"
+        correlation = change.offer["correlation_id"]
+        identifier = await self._exceptions.raise_(
+            category, subject, message, coordinate=change.coordinate, correlation_id=correlation
+        )
+        self._diverged[change.sku] = f"{category}:{identifier}"
+
+    async def _agrees(self, change: Change) -> None:
+        """Resolve what was open about the SKU."""
+        category, _, identifier = self._diverged.pop(change.sku, "").partition(":")
+        if identifier:
+            note = f"the shop has {change.offer['quantity']}, as the channel"
+            await self._exceptions.resolve(identifier, category, note, correlation_id=change.offer["correlation_id"])
+
+    # ---- asking -------------------------------------------------------------------------------------------------
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask, at the allowed pace, the same again until there is an answer."""
+        failed = 0
+        while True:
+            await asyncio.sleep(max(0.0, self._hold_until - time.monotonic()))
+            async with self._limit:
+                begun = time.monotonic()
+                try:
+                    answer = await ask()
+                except Throttled as error:
+                    metrics.SHOP_REQUESTS.labels("throttled").inc()
+                    failed += 1
+                    pause = max(error.wait_s, self._pause(failed))
+                    self._hold_until = time.monotonic() + pause  # the others wait too
+                except Unanswered as error:
+                    metrics.SHOP_REQUESTS.labels("failed").inc()
+                    failed += 1
+                    pause = self._pause(failed)
+                    LOG.info("the shop did not answer (%s); again in %.1f s", error, pause)
+                else:
+                    metrics.SHOP_REQUESTS.labels("answered").inc()
+                    metrics.SHOP_SECONDS.observe(time.monotonic() - begun)
+                    return answer
+            await asyncio.sleep(pause)
+
+    def _pause(self, failed: int) -> float:
+        doubled = self._settings.shop_retry_first_ms * 2.0 ** min(failed - 1, 40)
+        return min(doubled, self._settings.shop_retry_most_ms) / 1000 * random.uniform(0.5, 1.0)

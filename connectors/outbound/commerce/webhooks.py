@@ -1,0 +1,115 @@
+"""All subscriptions: starts, stops and restarts a subscriber for each, as declarations and commands say."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+from connectors import kafka
+from connectors.outbound.commerce.addresses import Addresses
+from connectors.outbound.commerce.book import Book, Exceptions, well
+from connectors.outbound.commerce.segments import Segments
+from connectors.outbound.commerce.settings import Commerce
+from connectors.outbound.commerce.subscriber import Subscriber
+from connectors.outbound.commerce.subscriptions import Subscription, SubscriptionsError, load
+from connectors.process import Process
+from schemas.codec import Codec
+
+LOG: Final = logging.getLogger("webhooks")
+Served = tuple[Subscription, asyncio.Task[None]]
+
+
+class Webhooks:
+    """The whole process's work; one subscription never waits for another."""
+
+    def __init__(self, settings: Commerce, codec: Codec, channels: frozenset[str], process: Process) -> None:
+        self._settings, self._codec, self._channels, self._process = settings, codec, channels, process
+        self._addresses = Addresses(settings.allow, allow_http=settings.allow_http)
+        self._declared: dict[str, Subscription] = {}
+        self._read_as = b""
+        self._served: dict[str, Served] = {}
+
+    async def run(self) -> None:
+        """Serve until the process is asked to stop; a broker's fault is raised."""
+        producer = kafka.producer(self._settings)
+        self._book = Book(self._settings, self._codec, producer)
+        self._exceptions = Exceptions(self._settings, self._codec, producer)
+        self._segments = Segments(self._settings, self._codec)
+        try:
+            self._process.waiting("reading subscriptions and items")
+            await self._book.open()
+            await self._segments.open()
+            while not self._process.stopping.is_set():
+                await self._book.follow()
+                await self._segments.follow()
+                self._look_at_declarations()
+                await self._serve()
+                self._process.ready(**self._standing())
+                await self._rest()
+        finally:
+            for name in list(self._served):
+                await self._stop(name)
+            await self._segments.close()
+            await self._book.close()
+            await producer.close()
+
+    async def _rest(self) -> None:
+        """Until the next look; at once when a subscriber ends or the process shall."""
+        stopping = asyncio.create_task(self._process.stopping.wait())
+        tasks = {task for _, task in self._served.values()}
+        await asyncio.wait(
+            {stopping, *tasks}, timeout=self._settings.look_ms / 1000, return_when=asyncio.FIRST_COMPLETED
+        )
+        stopping.cancel()
+
+    def _look_at_declarations(self) -> None:
+        """Read them again if the file has changed; one that cannot be used changes nothing, and says so."""
+        try:
+            text = Path(self._settings.subscriptions).read_bytes()
+            if text == self._read_as and self._declared:
+                return
+            self._read_as = text
+            self._declared = load(self._settings, self._channels)
+        except (SubscriptionsError, OSError) as error:
+            LOG.error("%s; the subscriptions stay as they were", error)  # noqa: TRY400 - no trace
+
+    async def _serve(self) -> None:
+        for name, (subscription, task) in list(self._served.items()):
+            if task.done():
+                del self._served[name]
+                task.result()  # a fault ends the process
+            elif self._declared.get(name) != subscription or self._book.disabled(subscription):
+                await self._stop(name)
+        for name, subscription in self._declared.items():
+            if name not in self._served and subscription.enabled and not self._book.disabled(subscription):
+                await self._start(subscription)
+
+    async def _start(self, subscription: Subscription) -> None:
+        state = self._book.state(subscription)
+        if state["declaration"] != subscription.declaration:  # a new declaration is a new beginning
+            await self._book.write(well(subscription, state["exception_id"]))
+        subscriber = Subscriber(
+            subscription,
+            self._settings,
+            self._codec,
+            self._addresses,
+            self._book,
+            self._exceptions,
+            self._segments.of if subscription.segments else lambda _: None,
+        )
+        task = asyncio.create_task(subscriber.run(), name=subscription.id)
+        self._served[subscription.id] = subscription, task
+
+    async def _stop(self, name: str) -> None:
+        _, task = self._served.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def _standing(self) -> dict[str, object]:
+        """For /readyz: each subscription in a word, or why not."""
+        return {
+            "subscriptions": {
+                name: "served" if name in self._served else self._book.state(each)["reason"] or "not enabled"
+                for name, each in self._declared.items()
+            }
+        }
