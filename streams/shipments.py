@@ -42,7 +42,7 @@ def _finish(row: shipment.Row, key: str, event: ShipmentEvent, outputs: list[Out
             if told.get(po_number) != version:
                 outputs.append(_shipped(key, po_number, version, event))
         gone = sorted(told.keys() - now.keys())
-        outputs.extend(_shipped(key, po_number, [*told[po_number][:3], []], event) for po_number in gone)
+        outputs.extend(_shipped(key, po_number, [*told[po_number][:3], [], None], event) for po_number in gone)
         row["told"] = now
     notice = row["notice"]
     partner = (notice["carrier"] or notice["supplier"]) if notice else None
@@ -51,7 +51,7 @@ def _finish(row: shipment.Row, key: str, event: ShipmentEvent, outputs: list[Out
 
 
 def _shipped(shipment_id: str, po_number: str, version: Sequence[Any], event: ShipmentEvent) -> Output:
-    state, location, date, lines = version
+    state, location, date, lines, noticed = version
     record: SupplyEvent = {
         "event_id": f"{event['coordinate']}/{shipment_id}/{po_number}",
         "occurred_at": event["occurred_at"],
@@ -74,10 +74,10 @@ def _shipped(shipment_id: str, po_number: str, version: Sequence[Any], event: Sh
                     "sku": sku,
                     "quantity": quantity,
                     "received": received,
-                    "held": None,
-                    "notified_at": None,
+                    "held": held or None,
+                    "notified_at": noticed,
                 }
-                for line, sku, quantity, received in lines
+                for line, sku, quantity, received, held in lines
             ],
         },
         "received": None,

@@ -1,4 +1,6 @@
-"""The supply stage: supply.events by purchase order → expected supply in the ledger, the buyer's exceptions."""
+"""The supply stage: supply.events by purchase order → expected supply in the ledger, goods receipts and order updates
+for the ERP, the buyer's exceptions.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,12 +8,18 @@ from schemas.records import SupplyEvent
 from streams.documents import fold_documents, tick
 from tables import supply
 from tables.conditions import settle
+from tables.goods_receipt import STEP as GOODS_RECEIPT
+from tables.goods_receipt import receipts
 from tables.ladder import derive
 from tables.ledger_entry import claim_changes
+from tables.order_update import STEP as PURCHASE_ORDER_UPDATE
+from tables.order_update import updates
 from tables.outcome import Entry, Outcome, Output
+from tables.postings import post, post_absolute
 from tables.supply_exceptions import conditions, next_due
 
 TOPIC = "supply.events"
+OWNERS = {"ERP_REFUSED": "buyer"}
 
 
 def step(rows: Mapping[bytes, bytes], entries: Sequence[Entry]) -> Outcome:
@@ -36,9 +44,18 @@ def clock(key: str, now: int) -> Output:
 
 
 def _finish(row: supply.Row, key: str, event: SupplyEvent, outputs: list[Output]) -> int:
+    causes = row.pop("causes", [])
     ladder = derive(row)
-    claim_changes("EXPECT", f"PURCHASE_ORDER:{key}", row["told"], ladder.claims, event, outputs)
+    document = f"PURCHASE_ORDER:{key}"
+    claim_changes("EXPECT", document, row["told"], ladder.claims, event, outputs)
     row["told"] = ladder.claims
-    partner = row["order"]["supplier"] if row["order"] else None
-    row["open"] = settle(row["open"], conditions(row, key, ladder), event, partner, outputs)
-    return next_due(row, ladder)
+    order, books = row["order"], row["books"]
+    partner = order["supplier"] if order else None
+    goods = receipts(row, ladder)
+    post(books, document, GOODS_RECEIPT, goods.desired, event, outputs, partner=partner, causes=causes)
+    if order is not None and order["status"] == "OPEN" and (row["acks"] or row["header"]):
+        lines = updates(row, ladder)
+        post_absolute(books, document, PURCHASE_ORDER_UPDATE, lines, event, outputs, partner=partner, causes=causes)
+    found = conditions(row, key, ladder, goods)
+    row["open"] = settle(row["open"], found, event, partner, outputs, owners=OWNERS)
+    return next_due(row, ladder, goods)

@@ -4,6 +4,7 @@ The open ones are kept in the document's row, so at the end state they do not de
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tables.exceptions import exception_id, raised, resolved
@@ -18,8 +19,15 @@ Open = list[list[str]]
 """The same triples, sorted, as a row keeps them."""
 
 
-def settle(opened: Open, found: Found, cause: Mapping[str, Any], partner: str | None, outputs: list[Output]) -> Open:
-    """Raise what is new, resolve what is gone; return what is open now."""
+def settle(
+    opened: Open,
+    found: Found,
+    cause: Mapping[str, Any],
+    partner: str | None,
+    outputs: list[Output],
+    owners: Mapping[str, str] = MappingProxyType({}),
+) -> Open:
+    """Raise what is new, resolve what is gone; return what is open now. `owners` replaces those of categories."""
     if not found and not opened:
         return opened
     current = [list(subject) for subject in sorted(found)]
@@ -37,7 +45,8 @@ def settle(opened: Open, found: Found, cause: Mapping[str, Any], partner: str | 
         )
         outputs.append((RESOLUTIONS, identifier, record))
     for category, kind, subject in sorted(found.keys() - before):
-        outputs.append(_raise(category, (kind, subject), found[category, kind, subject], cause, partner, once=True))
+        message, owner = found[category, kind, subject], owners.get(category)
+        outputs.append(_raise(category, (kind, subject), message, cause, partner, once=True, owner=owner))
     return current
 
 
@@ -57,6 +66,7 @@ def _raise(
     *,
     once: bool,
     evidence: Mapping[str, str] | None = None,
+    owner: str | None = None,
 ) -> Output:
     record = raised(
         category,
@@ -67,6 +77,7 @@ def _raise(
         correlation_id=cause["correlation_id"],
         once_per_subject=once,
         partner=partner,
+        owner=owner,
         evidence=evidence,
     )
     return (EXCEPTIONS, record["exception_id"], record)

@@ -51,10 +51,13 @@ def purchase_order(record: Record, at: Inbound) -> list[Output]:
             "ship_days": profile["ship_days"],
             "overdue_fence_days": profile["overdue_fence_days"],
             "overdue_offset_days": profile["overdue_offset_days"],
+            "posts_without_notice": profile.get("posts_without_notice"),
         },
         "ack": None,
         "shipped": None,
         "received": None,
+        "inspected": None,
+        "posted": None,
     }
     return [("supply.events", number, event)]
 
@@ -97,6 +100,9 @@ def sales_order(record: Record, at: Inbound) -> list[Output]:
             "lines": every_line(subject, at, record["lines"], lambda line: _sales_line(subject, at, line)),
         },
         "scan": None,
+        "reserved": None,
+        "promised": None,
+        "posted": None,
     }
     return [("order.events", number, event)]
 

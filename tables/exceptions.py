@@ -59,7 +59,7 @@ CATEGORIES: dict[str, Category] = {
     "OVER_SHIPMENT": Category("MEDIUM", "buyer", "Accept the surplus or refuse it at the dock."),
     "OVER_RECEIPT": Category("HIGH", "buyer", "Raise the order (the ERP then hears of the surplus), return it, or correct the receipt."),
     "SHORT_RECEIPT": Category("MEDIUM", "buyer", "Claim the shortage from supplier or carrier, or receive what is missing."),
-    "RECEIPT_WITHOUT_NOTICE": Category("LOW", "buyer", "Get the ship notice from the supplier: the ERP hears of the goods then; or let the profile do without."),
+    "RECEIPT_WITHOUT_NOTICE": Category("LOW", "buyer", "Get the ship notice from the supplier: the goods receipt is posted to the ERP when it comes."),
     "RECEIPT_ON_HOLD": Category("MEDIUM", "quality", "Inspect, then release or put away with a scan that names the order or ship notice; the ERP hears of it then."),
     "INSPECTION_WITHOUT_RECEIPT": Category("MEDIUM", "warehouse", "Scan the receipt or return of the goods against the document the inspection named, or correct the inspection."),
     "SUPPLY_OVERDUE": Category("HIGH", "buyer", "Confirm a new date with the supplier; until then it is not promised."),
@@ -82,7 +82,7 @@ CATEGORIES: dict[str, Category] = {
     "SHIP_WITHOUT_ORDER": Category("HIGH", "warehouse", "Name the order with a correcting scan."),
     "SHIP_WITHOUT_ALLOCATION": Category("HIGH", "customer-service", "Allocate the order line, or correct the shipment."),
     "PICK_BEYOND_ALLOCATION": Category("MEDIUM", "warehouse", "Return the surplus to stock, or raise the allocation."),
-    "RETURN_BEYOND_SHIPMENT": Category("HIGH", "customer-service", "Correct the return's order or quantity, or release the invoice; no more is credited than was invoiced."),
+    "RETURN_BEYOND_SHIPMENT": Category("HIGH", "customer-service", "Correct the order or the quantity of the return; no more is credited than was shipped and invoiced."),
     "ALLOCATION_WITHOUT_LOCATION": Category("MEDIUM", "customer-service", "Set the location on the order line."),
     # ---- positions
     "NEGATIVE_STOCK": Category("HIGH", "inventory-control", "Count the position; a movement is missing or wrong."),

@@ -63,6 +63,8 @@ class Ladder:
     lines: dict[str, Line]
     strays: dict[str, int]
     """Received without a line, by SKU, where no line has that SKU."""
+    loose: dict[str, list[tuple[str, int]]]
+    """What was received without a line, by SKU: the lines it was given to, and how much."""
     claims: Told
     """Parts stand in line order, furthest rung first."""
 
@@ -73,7 +75,8 @@ def derive(row: Mapping[str, Any]) -> Ladder:
     lines = _ordered_lines(row, order)
     settled: dict[str, int] = {}
     _ship(lines, row["shipped"], settled)
-    strays = _receive(lines, row["received"], settled) if row["received"] else {}
+    loose: dict[str, list[tuple[str, int]]] = {}
+    strays = _receive(lines, row["received"], settled, loose) if row["received"] else {}
     status, ship_to = (order["status"], order["ship_to"]) if order else ("UNKNOWN", "")
     fence, offset = (order["fence"], order["offset"]) if order else (DEFAULT_FENCE_DAYS, DEFAULT_OFFSET_DAYS)
     claims: Told = {}
@@ -85,7 +88,7 @@ def derive(row: Mapping[str, Any]) -> Ladder:
     for key, quantity in settled.items():
         if quantity > 0:
             claims.setdefault(key, [0, fence, offset, []])[0] = quantity
-    return Ladder(lines, strays, claims)
+    return Ladder(lines, strays, loose, claims)
 
 
 def _ordered_lines(row: Mapping[str, Any], order: Mapping[str, Any] | None) -> dict[str, Line]:
@@ -113,7 +116,7 @@ def _ship(lines: dict[str, Line], shipped: Mapping[str, Any], settled: dict[str,
     if len(shipped) > 1:
         voyages = sorted(voyages, key=lambda voyage: (voyage[1][2], voyage[0]))  # type: ignore[assignment]
     for shipment, (_, location, date, shipped_lines) in voyages:
-        for name, sku, quantity, received in shipped_lines:
+        for name, sku, quantity, received, *_ in shipped_lines:
             line = lines.get(name)
             if line is None:
                 line = lines[name] = Line(name, sku)
@@ -125,11 +128,16 @@ def _ship(lines: dict[str, Line], shipped: Mapping[str, Any], settled: dict[str,
                 settled[key] = settled.get(key, 0) + received
 
 
-def _receive(lines: dict[str, Line], received: Mapping[str, int], settled: dict[str, int]) -> dict[str, int]:
+def _receive(
+    lines: dict[str, Line],
+    received: Mapping[str, int],
+    settled: dict[str, int],
+    spread: dict[str, list[tuple[str, int]]],
+) -> dict[str, int]:
     """Hand every line its receipts; one that names no line goes to the lines of its SKU. Returns what found none."""
     loose: dict[str, int] = {}
     for place, quantity in sorted(received.items()) if len(received) > 1 else received.items():
-        sku, location, name = place.split("|", 2)
+        sku, location, _, name = place.split("|", 3)
         key = f"{sku}|{location}"
         settled[key] = settled.get(key, 0) + quantity
         if not name:
@@ -139,26 +147,31 @@ def _receive(lines: dict[str, Line], received: Mapping[str, int], settled: dict[
         if line is None:
             line = lines[name] = Line(name, sku)
         line.direct += quantity
-    strays = {sku: quantity for sku, quantity in loose.items() if not _spread(lines.values(), sku, quantity)}
+    strays: dict[str, int] = {}
+    for sku, quantity in loose.items():
+        given = _spread(lines.values(), sku, quantity)
+        if given:
+            spread[sku] = given
+        elif quantity:
+            strays[sku] = quantity
     for line in lines.values():
         line.direct = max(line.direct, 0)  # a correction may come before the receipt it corrects
     return strays
 
 
-def _spread(lines: Iterable[Line], sku: str, quantity: int) -> bool:
-    """Fill the lines of a SKU in order up to what they ordered, the surplus to the last; False when none has it."""
+def _spread(lines: Iterable[Line], sku: str, quantity: int) -> list[tuple[str, int]]:
+    """Fill the lines of a SKU in order up to what they ordered, the surplus to the last; nothing when none has it."""
     takers = [line for line in lines if line.known and sku in (line.sku, line.expected_sku)]
     if not takers:
         takers = [line for line in lines if any(voyage[2] == sku for voyage in line.voyages)]
-    if not takers:
-        return False
-    for line in takers[:-1]:
+    given: list[tuple[str, int]] = []
+    for line in takers:
         room = (line.ordered if line.known else line.shipped) - line.received
-        taken = max(0, min(room, quantity))
+        taken = quantity if line is takers[-1] else max(0, min(room, quantity))
         line.direct += taken
         quantity -= taken
-    takers[-1].direct += quantity
-    return True
+        given.append((line.line, taken))
+    return given
 
 
 def _sail(line: Line, fence: int, offset: int, claims: Told) -> None:

@@ -1,4 +1,4 @@
-"""What each type of warehouse scan becomes: ledger entries, and events for the document it names.
+"""What each type of warehouse scan becomes: ledger entries, and events (`tables/scan_events.py`) for the document it names.
 
 Quantities come in base units, codes looked up. Entries are plain literals: this runs for every scan.
 """
@@ -11,10 +11,13 @@ from tables.exceptions import raised
 from tables.outcome import Output
 from tables.refusal import Refused
 from tables.scan_checks import Scan, disposition_of, scan_name, scan_subject
+from tables.scan_events import INSPECTED, order_event, received, unloaded
 
-LEDGER, SUPPLY, ORDERS, SHIPMENTS = "inventory.ledger", "supply.events", "order.events", "shipment.events"
+LEDGER: Final = "inventory.ledger"
 HOLD: Final[Disposition] = "quality_hold"
 RETURNED: Final[Disposition] = "returned"
+UNINSPECTED: Final = frozenset({RETURNED, HOLD})
+"""Goods that came back and of which nobody has said yet what they are."""
 
 Build = Callable[[Scan, int, str, str, str, int, list[Output]], None]
 """Scan, quantity in base units, SKU, location, coordinate, now, outputs. May raise Refused."""
@@ -61,64 +64,17 @@ def _entry(
     }
 
 
-def _event(scan: Scan, kind: str, coordinate: str, now: int) -> dict[str, Any]:
-    return {
-        "event_id": scan["event_id"],
-        "occurred_at": scan["occurred_at"],
-        "recorded_at": now,
-        "source": scan["source"],
-        "coordinate": coordinate,
-        "correlation_id": scan["correlation_id"],
-        "kind": kind,
-    }
-
-
 def _receipt(scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now: int, outputs: list[Output]) -> None:
     disposition = disposition_of(scan, "disposition", SELLABLE)
     reference = _reference(scan)
     named = scan["reference"]
     if named["kind"] == "ASN":
-        event = _event(scan, "RECEIVED", coordinate, now)
-        event |= {
-            "shipment_id": named["number"],
-            "notice": None,
-            "milestone": None,
-            "received": {
-                "sku": sku,
-                "location": place,
-                "quantity": quantity,
-                "disposition": disposition,
-                "line": named["line"],
-                "corrects": scan["corrects"],
-            },
-        }
-        outputs.append((SHIPMENTS, named["number"], event))
+        outputs.append(unloaded(scan, quantity, sku, place, disposition, coordinate, now))
         return
     entry = _entry(scan, "RECEIPT", quantity, disposition, None, reference, coordinate, now)
     outputs.append((LEDGER, f"{sku}|{place}", entry))
     if named["kind"] == "PURCHASE_ORDER":
-        event = _event(scan, "RECEIVED", coordinate, now)
-        event |= {
-            "po_number": named["number"],
-            "order": None,
-            "ack": None,
-            "shipped": None,
-            "received": {"line": named["line"], "sku": sku, "location": place, "quantity": quantity},
-        }
-        outputs.append((SUPPLY, named["number"], event))
-
-
-def _order_event(
-    scan: Scan, kind: str, quantity: int, sku: str, place: str, coordinate: str, now: int, outputs: list[Output]
-) -> None:
-    named = scan["reference"]
-    event = _event(scan, kind, coordinate, now)
-    event |= {
-        "order_number": named["number"],
-        "order": None,
-        "scan": {"line": named["line"], "sku": sku, "location": place, "quantity": quantity},
-    }
-    outputs.append((ORDERS, named["number"], event))
+        outputs.append(received(scan, quantity, sku, place, disposition, coordinate, now))
 
 
 def _handled(kind: str) -> Build:
@@ -130,7 +86,7 @@ def _handled(kind: str) -> Build:
         named = scan["reference"]
         if named["kind"] != "SALES_ORDER" or not named["number"]:
             raise Refused("INVALID_REFERENCE", scan_subject(scan), f"{scan_name(scan)} names no sales order")
-        _order_event(scan, kind, quantity, sku, place, coordinate, now, outputs)
+        outputs.append(order_event(scan, kind, quantity, sku, place, coordinate, now))
 
     return build
 
@@ -142,7 +98,8 @@ def _ship(scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now:
     entry = _entry(scan, "ISSUE", quantity, disposition, None, reference, coordinate, now)
     outputs.append((LEDGER, f"{sku}|{place}", entry))
     if named["kind"] == "SALES_ORDER" and reference is not None:
-        _order_event(scan, "SHIPPED", quantity, sku, place, coordinate, now, outputs)
+        leaves = None if disposition == SELLABLE else disposition
+        outputs.append(order_event(scan, "SHIPPED", quantity, sku, place, coordinate, now, leaves))
         return
     record = raised(
         "SHIP_WITHOUT_ORDER",
@@ -168,8 +125,19 @@ def _movement(kind: str, default: str) -> Build:
     return build
 
 
+def _return(scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now: int, outputs: list[Output]) -> None:
+    _movement("RETURN", RETURNED)(scan, quantity, sku, place, coordinate, now, outputs)
+    if scan["reference"]["kind"] == "SALES_ORDER":
+        enters = disposition_of(scan, "disposition", RETURNED)
+        outputs.append(order_event(scan, "RETURNED", quantity, sku, place, coordinate, now, enters))
+
+
 def _move(origin: str, target: str | None) -> Build:
-    """A scan that moves stock from one disposition to another; without a target it may move nothing."""
+    """A scan that moves stock from one disposition to another; without a target it may move nothing.
+
+    The document it names hears of it. A sales order does only of goods that came back and await inspection: any other
+    move is no business of its, and so the entry does not name it either.
+    """
 
     def build(
         scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now: int, outputs: list[Output]
@@ -177,8 +145,13 @@ def _move(origin: str, target: str | None) -> Build:
         leaves = disposition_of(scan, "disposition", origin)
         enters = disposition_of(scan, "to_disposition", target or leaves)
         if leaves != enters:
-            entry = _entry(scan, "MOVE", quantity, leaves, enters, _reference(scan), coordinate, now)
+            named = scan["reference"]["kind"]
+            told = named in INSPECTED and (named != "SALES_ORDER" or leaves in UNINSPECTED)
+            reference = _reference(scan) if told or named != "SALES_ORDER" else None
+            entry = _entry(scan, "MOVE", quantity, leaves, enters, reference, coordinate, now)
             outputs.append((LEDGER, f"{sku}|{place}", entry))
+            if told:
+                outputs.append(INSPECTED[named](scan, quantity, sku, place, leaves, enters, coordinate, now))
         elif target is not None:
             raise Refused("INVALID_CODE", scan_subject(scan), f"{scan_name(scan)} moves {leaves} stock to {enters}")
 
@@ -223,7 +196,7 @@ BUILD: Final[dict[str, Build]] = {
     "SHIP": _ship,
     "ADJUST": _movement("ADJUST", SELLABLE),
     "COUNT": _movement("COUNT", SELLABLE),
-    "RETURN": _movement("RETURN", RETURNED),
+    "RETURN": _return,
     "HOLD": _move(SELLABLE, HOLD),
     "RELEASE": _move(HOLD, SELLABLE),
     "TRANSFER_IN": _transfer_in,

@@ -9,12 +9,13 @@ from typing import Any, TypedDict, cast
 
 import orjson
 
-from schemas.records import ShipmentEvent, ShipmentMilestone, ShipmentNotice, ShipmentReceipt
+from schemas.records import ShipmentEvent, ShipmentInspection, ShipmentMilestone, ShipmentNotice, ShipmentReceipt
 from tables.conditions import Open, conflict
+from tables.inspection import add, move
 from tables.ledger_entry import receipt
 from tables.milestones import CANCELLED, DAMAGED_CODE, LOST, STATES
 from tables.outcome import Output
-from tables.shipment_lines import Attribution, attribute
+from tables.shipment_lines import Attribution, attribute, held
 
 DAY_MS = 86_400_000
 TRANSIT_DAYS = 3
@@ -45,9 +46,15 @@ class Row(TypedDict):
     damaged: bool
     received: dict[str, int]
     """By `sku|location|disposition`."""
+    moved: dict[str, int]
+    """Inspections that name the shipment, by `sku|location|disposition|`: out of a disposition, into another."""
+    noticed: int | None
+    """When the first ship notice came in (recorded, ms)."""
+    unloaded: int | None
+    """When the first receipt did."""
     open: Open
     told: dict[str, list[Any]]
-    """By purchase order, as last written: state, location, date, [[line, sku, quantity, received]]."""
+    """By purchase order, as last written: state, location, date, [[line, sku, quantity, received, held]], noticed."""
 
 
 def empty() -> Row:
@@ -59,6 +66,9 @@ def empty() -> Row:
         "arrival": None,
         "damaged": False,
         "received": {},
+        "moved": {},
+        "noticed": None,
+        "unloaded": None,
         "open": [],
         "told": {},
     }
@@ -73,6 +83,10 @@ def fold(row: Row, event: ShipmentEvent, outputs: list[Output]) -> None:
         _receive(row, cast("ShipmentReceipt", event["received"]), event, outputs)
     elif kind == "NOTICE":
         _notice(row, cast("ShipmentNotice", event["notice"]), event, outputs)
+    elif kind == "INSPECTED":
+        moved = cast("ShipmentInspection", event["inspected"])
+        where = moved["sku"], moved["location"], ""
+        move(row["moved"], where, moved["disposition"], moved["to_disposition"], moved["quantity"])
 
 
 def state_of(row: Row) -> str:
@@ -100,14 +114,15 @@ def purchase_orders(row: Row, attribution: Attribution) -> dict[str, list[Any]]:
     lost = state in LOST
     date = arrival_date(row, notice)
     orders: dict[str, list[Any]] = {}
+    elsewhere = held(notice, row["received"], row["moved"])
     for number, (po_number, line, sku, quantity) in enumerate(notice["lines"]):
         received = max(0, attribution.credit[number]) if attribution.credit else 0
         shipped = received if lost else quantity
         if shipped or received:
             told = orders.get(po_number)
             if told is None:
-                told = orders[po_number] = [state, notice["ship_to"], date, []]
-            told[3].append([line, sku, shipped, received])
+                told = orders[po_number] = [state, notice["ship_to"], date, [], row["noticed"]]
+            told[3].append([line, sku, shipped, received, elsewhere[number] if elsewhere else {}])
     return orders
 
 
@@ -125,11 +140,9 @@ def _receive(row: Row, received: ShipmentReceipt, event: ShipmentEvent, outputs:
     """Stock arrives with the receipt's own times, split over the lines it fills."""
     place = f"{received['sku']}|{received['location']}|{received['disposition']}"
     before = attribute(row["notice"], row["received"])
-    total = row["received"].get(place, 0) + received["quantity"]
-    if total:
-        row["received"][place] = total
-    else:
-        row["received"].pop(place, None)
+    add(row["received"], place, received["quantity"])
+    if received["quantity"] > 0:
+        row["unloaded"] = _earlier(row["unloaded"], event)
     _book(before, attribute(row["notice"], row["received"]), event, place, received["corrects"], outputs)
 
 
@@ -142,6 +155,7 @@ def _notice(row: Row, notice: ShipmentNotice, event: ShipmentEvent, outputs: lis
     if purpose == "CANCEL":
         row["cancelled"] = True
         return
+    row["noticed"] = _earlier(row["noticed"], event)
     if purpose == "ORIGINAL":
         content = _digest(notice)
         if content == row["original"]:
@@ -191,6 +205,11 @@ def _book(
         reference = f"PURCHASE_ORDER:{po_number}" if po_number else shipment
         moved = corrects if where == place and (quantity > 0 or corrects) else event["event_id"]
         outputs.append(receipt(event, key, quantity, disposition, reference, line or None, moved))
+
+
+def _earlier(known: int | None, event: ShipmentEvent) -> int:
+    at = event["recorded_at"]
+    return at if known is None else min(known, at)
 
 
 def _facts(notice: ShipmentNotice) -> NoticeFacts:

@@ -1,9 +1,12 @@
 """What transport and the buyer must know of a shipment: the conditions its facts show."""
 
 from tables.conditions import Found
+from tables.inspection import inspected
 from tables.milestones import CANCELLED, DELAYED, DELIVERED, EXCEPTIONS, LOST
 from tables.shipment import DAY_MS, Row, state_of
 from tables.shipment_lines import Attribution
+
+MINUTE_MS = 60_000
 
 _MESSAGES = {
     "SHIPMENT_DELAYED": "The carrier reports a delay ({code}).",
@@ -18,7 +21,7 @@ def conditions(row: Row, shipment_id: str, attribution: Attribution) -> Found:
     found: Found = {}
     notice = row["notice"]
     if notice is None:
-        if row["status"] or row["arrival"] or row["damaged"] or row["received"] or row["cancelled"]:
+        if any(row[fact] for fact in ("status", "arrival", "damaged", "received", "moved", "cancelled")):
             message = f"No ship notice {shipment_id} has come; its stock counts, its supply is not expected."
             found["UNKNOWN_SHIPMENT", "SHIPMENT", shipment_id] = message
         return found
@@ -37,6 +40,14 @@ def conditions(row: Row, shipment_id: str, attribution: Attribution) -> Found:
             found["SHIPMENT_DELAYED", "SHIPMENT", shipment_id] = message
     if row["damaged"]:
         found["SHIPMENT_DAMAGED", "SHIPMENT", shipment_id] = "The carrier reports damage; the quantity stays expected."
+    if row["noticed"] is not None and row["unloaded"] is not None and row["noticed"] > row["unloaded"]:
+        late = -((row["unloaded"] - row["noticed"]) // MINUTE_MS)
+        message = f"The ship notice came {late} minutes after the first goods."
+        found["LATE_NOTICE", "SHIPMENT", shipment_id] = message
+    _, missing = inspected({f"{place}|": quantity for place, quantity in row["received"].items()}, row["moved"])
+    for place, quantity in missing.items():
+        message = f"{quantity} of {place} were inspected for shipment {shipment_id}, which has not brought them."
+        found["INSPECTION_WITHOUT_RECEIPT", "SHIPMENT", f"{shipment_id}/{place}"] = message
     for sku, quantity in attribution.strays.items():
         if quantity > 0:
             message = f"{quantity} of {sku} received, which the ship notice does not list."

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from schemas.records import SELLABLE
+from tables.inspection import inspected
+
 
 class Attribution(NamedTuple):
     """Receipts handed to lines."""
@@ -51,3 +54,29 @@ def attribute(notice: Mapping[str, Any] | None, received: Mapping[str, int]) -> 
             booking = (place, po_number, line)
             booked[booking] = booked.get(booking, 0) + taken
     return Attribution(credit, booked, strays)
+
+
+def held(notice: Mapping[str, Any], received: Mapping[str, int], moved: Mapping[str, int]) -> list[dict[str, int]]:
+    """By line, what of its receipts is not sellable where the shipment was sent, after inspection; empty: nothing is.
+
+    By disposition, or `location|disposition` for what was unloaded elsewhere.
+    """
+    usual = f"|{notice['ship_to']}|{SELLABLE}"
+    if not moved and all(place.endswith(usual) for place in received):
+        return []
+    places, _ = inspected({f"{place}|": quantity for place, quantity in received.items()}, moved)
+    lines = notice["lines"]
+    room = [line[3] for line in lines]
+    found: list[dict[str, int]] = [{} for _ in lines]
+    for place, quantity in sorted(places.items()):
+        sku, location, disposition, _ = place.split("|")
+        name = disposition if location == notice["ship_to"] else f"{location}|{disposition}"
+        takers = [number for number, line in enumerate(lines) if line[2] == sku]
+        left = quantity
+        for number in takers:
+            taken = left if number == takers[-1] else max(0, min(room[number], left))
+            room[number] -= taken
+            left -= taken
+            if taken and name != SELLABLE:
+                found[number][name] = taken
+    return found

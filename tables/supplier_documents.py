@@ -64,6 +64,8 @@ def acknowledgement(record: Record, at: Inbound) -> list[Output]:
         },
         "shipped": None,
         "received": None,
+        "inspected": None,
+        "posted": None,
     }
     return [("supply.events", number, event)]
 
@@ -149,6 +151,7 @@ def ship_notice(record: Record, at: Inbound) -> list[Output]:
         },
         "milestone": None,
         "received": None,
+        "inspected": None,
     }
     return [("shipment.events", shipment, event), *_bad_sscc(record, at)]
 
@@ -216,5 +219,6 @@ def milestone(record: Record, at: Inbound) -> list[Output]:
             "document": record["document"],
         },
         "received": None,
+        "inspected": None,
     }
     return [("shipment.events", shipment, event)]

@@ -5,27 +5,48 @@ as sums), so the row depends on the set of facts, not on how their topics interl
 """
 
 import hashlib
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import orjson
 
-from schemas.records import SupplyAck, SupplyEvent, SupplyOrder, SupplyReceipt, SupplyShipped
+from schemas.records import (
+    SELLABLE,
+    PostingAnswer,
+    SupplyAck,
+    SupplyEvent,
+    SupplyInspection,
+    SupplyOrder,
+    SupplyReceipt,
+    SupplyShipped,
+)
 from tables.acknowledgement import HEADER_EFFECTS, Schedule
 from tables.conditions import Open, conflict
+from tables.inspection import INSPECTION, add, move
 from tables.ledger_entry import Told
 from tables.outcome import Output
+from tables.postings import MOST_CAUSES, Books, answered, renewed
+
+UNLINED = -(2**63)
+"""Stands for the revision of an order whose lines nobody has sent."""
 
 
 class OrderFacts(TypedDict):
-    """The purchase order's newest revision; lines are [line, sku, quantity, requested_date, over %, under %]."""
+    """The purchase order's newest revision; lines are [line, sku, quantity, requested_date, over %, under %].
+
+    A revision that closes or cancels the order may leave its lines out: then those of the newest that has any hold.
+    """
 
     revision: int
+    lined: int
+    """The revision the lines are from."""
     content: str
     supplier: str
     ship_to: str
     status: str
     fence: int
     offset: int
+    unannounced: bool
+    """Its goods receipts need no ship notice."""
     lines: list[list[Any]]
 
 
@@ -36,12 +57,19 @@ class Row(TypedDict):
     header: list[Any] | None
     """The newest acknowledgement without lines: acknowledged_at, event_id, type."""
     shipped: dict[str, list[Any]]
-    """By shipment, the newest: state, location, date, [[line, sku, quantity, received]]."""
+    """By shipment, the newest: state, location, date, [[line, sku, quantity, received, held, on hold since]]."""
     received: dict[str, int]
-    """Receipts that name the purchase order, by `sku|location|line`; the line may be empty."""
+    """Receipts that name the purchase order, by `sku|location|disposition|line`; the line may be empty."""
+    moved: dict[str, int]
+    """Inspections that name it, by the same: out of a disposition, into another."""
+    on_hold: dict[str, int]
+    """By the same, when goods last came in there for inspection (recorded, ms)."""
     clock: int
     open: Open
     told: Told
+    books: Books
+    causes: NotRequired[list[str]]
+    """Coordinates of what was folded since the row was finished. Never stored."""
 
 
 def empty() -> Row:
@@ -51,9 +79,12 @@ def empty() -> Row:
         "header": None,
         "shipped": {},
         "received": {},
+        "moved": {},
+        "on_hold": {},
         "clock": 0,
         "open": [],
         "told": {},
+        "books": {},
     }
 
 
@@ -61,10 +92,18 @@ def fold(row: Row, event: SupplyEvent, outputs: list[Output]) -> None:
     """Take one fact into the row. Outputs: only what is said of a record, never of the order as a whole."""
     row["clock"] = max(row["clock"], event["recorded_at"])
     kind = event["kind"]
+    if kind != "CLOCK":
+        causes = row.setdefault("causes", [])
+        causes.append(event["coordinate"])
+        del causes[:-MOST_CAUSES]
     if kind == "RECEIVED":
-        _receive(row, cast("SupplyReceipt", event["received"]))
+        _receive(row, cast("SupplyReceipt", event["received"]), event["recorded_at"])
     elif kind == "SHIPPED":
-        _ship(row, cast("SupplyShipped", event["shipped"]))
+        _ship(row, cast("SupplyShipped", event["shipped"]), event["recorded_at"])
+    elif kind == "INSPECTED":
+        _inspect(row, cast("SupplyInspection", event["inspected"]), event["recorded_at"])
+    elif kind == "POSTED":
+        answered(row["books"], cast("PostingAnswer", event["posted"]))
     elif kind == "ACKNOWLEDGED":
         _acknowledge(row, cast("SupplyAck", event["ack"]), (event["occurred_at"], event["event_id"]))
     elif kind == "ORDERED":
@@ -74,8 +113,6 @@ def fold(row: Row, event: SupplyEvent, outputs: list[Output]) -> None:
 def _order(row: Row, order: SupplyOrder, event: SupplyEvent, outputs: list[Output]) -> None:
     """The newest revision holds; an older one, or the same again, changes nothing; of two that differ the first."""
     held = row["order"]
-    if held is not None and order["revision"] < held["revision"]:
-        return
     lines = [
         [
             line["line"],
@@ -87,25 +124,36 @@ def _order(row: Row, order: SupplyOrder, event: SupplyEvent, outputs: list[Outpu
         ]
         for line in {line["line"]: line for line in order["lines"]}.values()  # a line number names one line
     ]
+    revision = order["revision"]
+    listed = bool(lines) or order["status"] == "OPEN"
+    if held is not None and revision < held["revision"]:
+        if listed and revision > held["lined"]:
+            held["lines"], held["lined"] = lines, revision
+        return
     said = (order["supplier"], order["ship_to"], order["status"], order["ordered_at"], lines)
     content = hashlib.blake2b(orjson.dumps(said), digest_size=8).hexdigest()
-    if held is not None and order["revision"] == held["revision"]:
+    if held is not None and revision == held["revision"]:
         if content != held["content"]:
-            number, revision = event["po_number"], order["revision"]
+            number = event["po_number"]
             message = f"Two different purchase orders {number} carry revision {revision}; the first one holds."
             evidence = {"revision": str(revision), "held": held["content"], "refused": content}
             outputs.append(conflict(("PURCHASE_ORDER", number), message, event, order["supplier"], evidence))
         return
+    if not listed and held is not None:
+        lines = held["lines"]
     row["order"] = {
-        "revision": order["revision"],
+        "revision": revision,
+        "lined": revision if listed else held["lined"] if held is not None else UNLINED,
         "content": content,
         "supplier": order["supplier"],
         "ship_to": order["ship_to"],
         "status": order["status"],
         "fence": order["overdue_fence_days"],
         "offset": order["overdue_offset_days"],
+        "unannounced": bool(order["posts_without_notice"]),
         "lines": lines,
     }
+    renewed(row["books"])
 
 
 def _acknowledge(row: Row, ack: SupplyAck, when: tuple[int, str]) -> None:
@@ -128,19 +176,35 @@ def _acknowledge(row: Row, ack: SupplyAck, when: tuple[int, str]) -> None:
             acks[name] = [*stamp, ack["backorder_in_ack"], lines]
 
 
-def _ship(row: Row, shipped: SupplyShipped) -> None:
+def _ship(row: Row, shipped: SupplyShipped, now: int) -> None:
     """Each version of a shipment replaces the one before; one of nothing is forgotten."""
-    lines = [[line["line"], line["sku"], line["quantity"], line["received"]] for line in shipped["lines"]]
+    shipment = shipped["shipment_id"]
+    before = row["shipped"].get(shipment)
+    waiting = {tuple(line[:2]): line[5] for line in before[3] if line[5]} if before else {}
+    lines = []
+    for line in shipped["lines"]:
+        held = line["held"] or {}
+        since = 0
+        if any(place.endswith(INSPECTION) for place in held):
+            since = waiting.get((line["line"], line["sku"]), now)
+        lines.append([line["line"], line["sku"], line["quantity"], line["received"], held, since])
     if lines:
-        row["shipped"][shipped["shipment_id"]] = [shipped["state"], shipped["location"], shipped["date"], lines]
+        row["shipped"][shipment] = [shipped["state"], shipped["location"], shipped["date"], lines]
     else:
-        row["shipped"].pop(shipped["shipment_id"], None)
+        row["shipped"].pop(shipment, None)
 
 
-def _receive(row: Row, receipt: SupplyReceipt) -> None:
-    place = f"{receipt['sku']}|{receipt['location']}|{receipt['line'] or ''}"
-    total = row["received"].get(place, 0) + receipt["quantity"]
-    if total:
-        row["received"][place] = total
-    else:
-        row["received"].pop(place, None)
+def _receive(row: Row, receipt: SupplyReceipt, now: int) -> None:
+    disposition, quantity = receipt["disposition"] or SELLABLE, receipt["quantity"]
+    place = f"{receipt['sku']}|{receipt['location']}|{disposition}|{receipt['line'] or ''}"
+    add(row["received"], place, quantity)
+    if disposition == INSPECTION and quantity > 0:
+        row["on_hold"][place] = max(now, row["on_hold"].get(place, 0))
+
+
+def _inspect(row: Row, moved: SupplyInspection, now: int) -> None:
+    where = moved["sku"], moved["location"], moved["line"] or ""
+    move(row["moved"], where, moved["disposition"], moved["to_disposition"], moved["quantity"])
+    if moved["to_disposition"] == INSPECTION and moved["quantity"] > 0:
+        place = f"{where[0]}|{where[1]}|{INSPECTION}|{where[2]}"
+        row["on_hold"][place] = max(now, row["on_hold"].get(place, 0))

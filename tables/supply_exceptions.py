@@ -2,28 +2,32 @@
 
 from tables.acknowledgement import UNANSWERED
 from tables.conditions import Found
+from tables.goods_receipt import Receipts
 from tables.ladder import Ladder, Line
+from tables.postings import refusals
 from tables.supply import OrderFacts, Row
 
 DAY_MS = 86_400_000
 UNLOADING_DAYS = 2
 """A shipment the carrier calls delivered may take this long past its arrival date to be received in full."""
+INSPECTION_MS = DAY_MS
+"""Goods may wait this long for inspection before somebody is told."""
 
 _ORDER, _LINE, _SHIPMENT_LINE = "PURCHASE_ORDER", "PURCHASE_ORDER_LINE", "SHIPMENT_LINE"
 
 
-def conditions(row: Row, po_number: str, ladder: Ladder) -> Found:
+def conditions(row: Row, po_number: str, ladder: Ladder, receipts: Receipts) -> Found:
     """Every condition of the order that holds at the row's clock."""
     found: Found = {}
     order = row["order"]
     if order is None:
-        if row["acks"] or row["header"] or row["shipped"] or row["received"]:
+        if row["acks"] or row["header"] or row["shipped"] or row["received"] or row["moved"]:
             found["UNKNOWN_PURCHASE_ORDER", _ORDER, po_number] = f"Purchase order {po_number} is not known here."
         return found
     today = row["clock"] // DAY_MS
     for line in ladder.lines.values():
         if line.known:
-            _quantities(found, line, po_number, order["status"])
+            _quantities(found, line, po_number, order)
             if order["status"] == "OPEN" and line.reply is not UNANSWERED:
                 _reply(found, line, po_number)
         else:
@@ -38,11 +42,26 @@ def conditions(row: Row, po_number: str, ladder: Ladder) -> Found:
         _unknown_line(found, po_number, name)
     for sku in ladder.strays:
         _unknown_line(found, po_number, sku)
+    for name, (quantity, since) in receipts.on_hold.items():
+        if row["clock"] - since >= INSPECTION_MS:
+            message = f"{quantity} on line {name} wait for inspection; the ERP does not know of them."
+            found["RECEIPT_ON_HOLD", _LINE, f"{po_number}/{name}"] = message
+    for place, quantity in receipts.missing.items():
+        message = f"{quantity} of {place} were inspected for order {po_number}, which has not received them."
+        found["INSPECTION_WITHOUT_RECEIPT", _ORDER, f"{po_number}/{place}"] = message
+    for step, refusal in refusals(row["books"]).items():
+        found["ERP_REFUSED", _ORDER, f"{po_number}/{step}"] = f"The ERP refused {step} of order {po_number}. {refusal}."
     return found
 
 
-def next_due(row: Row, ladder: Ladder) -> int:
+def next_due(row: Row, ladder: Ladder, receipts: Receipts) -> int:
     """When a condition can next come true by time alone (ms); 0 when none can."""
+    supply = _supply_due(row, ladder)
+    times = [since + INSPECTION_MS for _, since in receipts.on_hold.values()]
+    return min((at for at in (supply, *times) if at > row["clock"]), default=0)
+
+
+def _supply_due(row: Row, ladder: Ladder) -> int:
     order: OrderFacts | None = row["order"]
     if order is None:
         return 0
@@ -61,7 +80,8 @@ def next_due(row: Row, ladder: Ladder) -> int:
     return soonest * DAY_MS
 
 
-def _quantities(found: Found, line: Line, po_number: str, status: str) -> None:
+def _quantities(found: Found, line: Line, po_number: str, order: OrderFacts) -> None:
+    status = order["status"]
     shipped, received, most = line.shipped, line.received, line.ordered + line.ordered * line.over // 100
     if not shipped and not received and status == "OPEN":
         return
@@ -73,7 +93,7 @@ def _quantities(found: Found, line: Line, po_number: str, status: str) -> None:
         found["OVER_SHIPMENT", _LINE, subject] = f"{shipped} shipped on line {line.line} of a cancelled order."
     if received > most:
         found["OVER_RECEIPT", _LINE, subject] = f"{received} received {ordered}."
-    if received > shipped:
+    if received > shipped and not order["unannounced"]:
         message = f"{received} received on line {line.line}, {shipped} announced by ship notices."
         found["RECEIPT_WITHOUT_NOTICE", _LINE, subject] = message
     if status == "CLOSED" and received < line.ordered - line.reply.zero - line.ordered * line.under // 100:

@@ -59,6 +59,24 @@ class Stage:
             for part in claim["parts"]
         ]
 
+    def postings(self, step: str | None = None) -> list[Mapping[str, Any]]:
+        """Everything posted to the ERP, of one step only where one is named."""
+        return [r for topic, _, r in self.outputs if topic == "erp.postings" and step in (None, r["step"])]
+
+    def posted(self, step: str) -> dict[tuple[str, str, str, str], int]:
+        """What a step's postings and reversals add up to, by line, SKU, location and disposition."""
+        sums: dict[tuple[str, str, str, str], int] = {}
+        for record in self.postings():
+            if record["step"].removesuffix("_REVERSAL") == step:
+                for line in record["lines"]:
+                    place = (line["line"], line["sku"], line["location"], line["disposition"])
+                    sums[place] = sums.get(place, 0) + line["quantity"]
+        return {place: quantity for place, quantity in sums.items() if quantity}
+
+    def facts(self, key: str) -> dict[str, Any]:
+        """The row without its book of postings, whose revisions tell the order in which facts came."""
+        return {name: value for name, value in self.row(key).items() if name != "books"}
+
     def open(self) -> dict[str, str]:
         """Subject by category of every exception that is raised and not resolved."""
         return {record["category"]: record["subject"]["id"] for record in self._open().values()}
@@ -93,7 +111,7 @@ def envelope(kind: str, at: int = NOON, event_id: str | None = None) -> dict[str
 
 
 def _supply(kind: str, po: str, at: int = NOON, event_id: str | None = None, **content: Any) -> tuple[str, Any]:
-    blank = {"order": None, "ack": None, "shipped": None, "received": None}
+    blank = {"order": None, "ack": None, "shipped": None, "received": None, "inspected": None, "posted": None}
     return po, {**envelope(kind, at, event_id), "po_number": po, **blank, **content}
 
 
@@ -109,7 +127,12 @@ def po_line(line: str, sku: str, quantity: int, date: int = TODAY + 5, over: int
 
 
 def ordered(
-    *lines: Any, po: str = "P", revision: int = 1, status: str = "OPEN", ship_to: str = "W1"
+    *lines: Any,
+    po: str = "P",
+    revision: int = 1,
+    status: str = "OPEN",
+    ship_to: str = "W1",
+    unannounced: bool | None = None,
 ) -> tuple[str, Any]:
     order = {
         "revision": revision,
@@ -121,6 +144,7 @@ def ordered(
         "ship_days": 2,
         "overdue_fence_days": 7,
         "overdue_offset_days": 1,
+        "posts_without_notice": unannounced,
     }
     return _supply("ORDERED", po, order=order)
 
@@ -154,32 +178,94 @@ def acknowledged(
 
 
 def shipped(
-    *lines: tuple[str, str, int, int],
+    *lines: tuple[Any, ...],
     po: str = "P",
     shipment: str = "S1",
     state: str = "IN_TRANSIT",
     location: str = "W1",
     date: int = TODAY + 2,
+    at: int = NOON,
 ) -> tuple[str, Any]:
+    """Lines are (line, sku, quantity, received) and, where there is any, what is held by disposition."""
     version = {
         "shipment_id": shipment,
         "state": state,
         "location": location,
         "date": date,
-        "lines": [{"line": n, "sku": s, "quantity": q, "received": r} for n, s, q, r in lines],
+        "lines": [
+            {
+                "line": line[0],
+                "sku": line[1],
+                "quantity": line[2],
+                "received": line[3],
+                "held": line[4] if len(line) > 4 else None,
+                "notified_at": NOON,
+            }
+            for line in lines
+        ],
     }
-    return _supply("SHIPPED", po, shipped=version)
+    return _supply("SHIPPED", po, at, shipped=version)
 
 
-def received(sku: str, quantity: int, line: str | None = None, location: str = "W1", po: str = "P") -> tuple[str, Any]:
-    return _supply("RECEIVED", po, received={"line": line, "sku": sku, "location": location, "quantity": quantity})
+def received(
+    sku: str,
+    quantity: int,
+    line: str | None = None,
+    location: str = "W1",
+    po: str = "P",
+    disposition: str | None = None,
+    at: int = NOON,
+) -> tuple[str, Any]:
+    content = {"line": line, "sku": sku, "location": location, "quantity": quantity, "disposition": disposition}
+    return _supply("RECEIVED", po, at, received=content)
+
+
+def inspected(
+    sku: str,
+    quantity: int,
+    line: str | None = None,
+    location: str = "W1",
+    po: str = "P",
+    moved: tuple[str, str] = ("quality_hold", "available"),
+) -> tuple[str, Any]:
+    content = _inspection(sku, quantity, line, location, moved)
+    return _supply("INSPECTED", po, inspected=content)
+
+
+def _inspection(sku: str, quantity: int, line: str | None, location: str, moved: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "line": line,
+        "sku": sku,
+        "location": location,
+        "quantity": quantity,
+        "disposition": moved[0],
+        "to_disposition": moved[1],
+    }
+
+
+# ---- the ERP ----------------------------------------------------------------------------------------------------
+
+
+def answer(posting: Mapping[str, Any], outcome: str = "POSTED", reason: str | None = None) -> tuple[str, Any]:
+    """What the ERP said of a posting, as its document hears it."""
+    kind, _, number = posting["document"].partition(":")
+    said = {
+        "step": posting["step"],
+        "revision": posting["revision"],
+        "outcome": outcome,
+        "erp_document": None if outcome == "REFUSED" else "4900000001",
+        "reason": reason,
+    }
+    if kind == "PURCHASE_ORDER":
+        return _supply("POSTED", number, posted=said)
+    return _order("POSTED", number, posted=said)
 
 
 # ---- shipments --------------------------------------------------------------------------------------------------
 
 
 def _shipment(kind: str, at: int = NOON, event_id: str | None = None, shipment: str = "S1", **content: Any) -> Any:
-    blank = {"notice": None, "milestone": None, "received": None}
+    blank = {"notice": None, "milestone": None, "received": None, "inspected": None}
     return shipment, {**envelope(kind, at, event_id), "shipment_id": shipment, **blank, **content}
 
 
@@ -189,6 +275,7 @@ def notice(
     eta: int | None = TODAY + 2,
     ship_to: str = "W1",
     document: str = "856-1",
+    at: int = NOON,
 ) -> tuple[str, Any]:
     content = {
         "supplier": "ACME",
@@ -213,7 +300,7 @@ def notice(
         ],
         "document": document,
     }
-    return _shipment("NOTICE", notice=content)
+    return _shipment("NOTICE", at, notice=content)
 
 
 def milestone(status: str, at: int = NOON, eta: int | None = None, event_id: str | None = None) -> tuple[str, Any]:
@@ -229,7 +316,12 @@ def milestone(status: str, at: int = NOON, eta: int | None = None, event_id: str
 
 
 def unloaded(
-    sku: str, quantity: int, location: str = "W1", disposition: str = "available", corrects: str | None = None
+    sku: str,
+    quantity: int,
+    location: str = "W1",
+    disposition: str = "available",
+    corrects: str | None = None,
+    at: int = NOON,
 ) -> tuple[str, Any]:
     content = {
         "sku": sku,
@@ -239,40 +331,96 @@ def unloaded(
         "line": None,
         "corrects": corrects,
     }
-    return _shipment("RECEIVED", received=content)
+    return _shipment("RECEIVED", at, received=content)
+
+
+def judged(
+    sku: str, quantity: int, location: str = "W1", moved: tuple[str, str] = ("quality_hold", "available")
+) -> tuple[str, Any]:
+    """Goods of the shipment that inspection moved."""
+    return _shipment("INSPECTED", inspected=_inspection(sku, quantity, None, location, moved))
 
 
 # ---- orders -----------------------------------------------------------------------------------------------------
 
 
+def _order(kind: str, order: str, **content: Any) -> tuple[str, Any]:
+    blank = {"order": None, "scan": None, "reserved": None, "promised": None, "posted": None}
+    return order, {**envelope(kind), "order_number": order, **blank, **content}
+
+
 def so_line(
-    line: str, sku: str, allocated: int, location: str | None = "W1", date: int | None = None, status: str = "OPEN"
+    line: str,
+    sku: str,
+    allocated: int,
+    location: str | None = "W1",
+    date: int | None = None,
+    status: str = "OPEN",
+    quantity: int | None = None,
 ) -> dict[str, Any]:
     return {
         "line": line,
         "sku": sku,
         "location": location,
-        "quantity": allocated,
+        "quantity": allocated if quantity is None else quantity,
         "allocated": allocated,
         "requested_ship_date": date,
         "status": status,
     }
 
 
-def sold(*lines: Any, order: str = "O", revision: int = 1, status: str = "OPEN") -> tuple[str, Any]:
+def sold(*lines: Any, order: str = "O", revision: int = 1, status: str = "OPEN", priority: int = 1) -> tuple[str, Any]:
     document = {
         "revision": revision,
         "channel": "web",
         "status": status,
-        "priority": 1,
+        "priority": priority,
         "ordered_at": NOON,
         "lines": list(lines),
     }
-    return order, {**envelope("ORDERED"), "order_number": order, "order": document, "scan": None}
+    return _order("ORDERED", order, order=document)
 
 
 def scan(
-    kind: str, sku: str, quantity: int, line: str | None = None, location: str = "W1", order: str = "O"
+    kind: str,
+    sku: str,
+    quantity: int,
+    line: str | None = None,
+    location: str = "W1",
+    order: str = "O",
+    moved: tuple[str | None, str | None] = (None, None),
 ) -> tuple[str, Any]:
-    content = {"line": line, "sku": sku, "location": location, "quantity": quantity}
-    return order, {**envelope(kind), "order_number": order, "order": None, "scan": content}
+    """`moved`: the disposition it left or came into, and for INSPECTED the one it came into."""
+    content = {
+        "line": line,
+        "sku": sku,
+        "location": location,
+        "quantity": quantity,
+        "disposition": moved[0],
+        "to_disposition": moved[1],
+    }
+    return _order(kind, order, scan=content)
+
+
+def reserved(
+    sku: str, quantity: int, location: str = "W1", line: str | None = None, order: str = "O", reservation: str = "A.1"
+) -> tuple[str, Any]:
+    content = {
+        "reservation_id": reservation,
+        "channel": "web",
+        "line": line,
+        "sku": sku,
+        "location": location,
+        "quantity": quantity,
+    }
+    return _order("RESERVED", order, reserved=content)
+
+
+def promised(sku: str, *lines: tuple[str, int, int | None], location: str = "W1", order: str = "O") -> tuple[str, Any]:
+    """Lines are (line, quantity, date)."""
+    content = {
+        "sku": sku,
+        "location": location,
+        "lines": [{"line": line, "quantity": quantity, "date": date} for line, quantity, date in lines],
+    }
+    return _order("PROMISED", order, promised=content)

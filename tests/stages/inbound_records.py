@@ -271,6 +271,25 @@ def reservation(action: str = "RESERVE", **changes: Any) -> dict[str, Any]:
     return record | changes
 
 
+def posting_result(outcome: str = "POSTED", **changes: Any) -> dict[str, Any]:
+    record = {
+        "document": "PURCHASE_ORDER:P1",
+        "step": "GOODS_RECEIPT",
+        "revision": 1,
+        "idempotency_key": "PURCHASE_ORDER:P1/GOODS_RECEIPT/1",
+        "outcome": outcome,
+        "attempt": 1,
+        "erp_document": "5000001",
+        "reason": None,
+        "answered_at": NOW - MINUTE,
+        "correlation_id": "C8",
+        "operation": "goods_receipt",
+        "system": "ERP-EU",
+        "shadow": None,
+    }
+    return record | changes
+
+
 def heartbeat(**changes: Any) -> dict[str, Any]:
     return {"source": "WMS-DC01", "location": "DC01", "sent_at": NOW} | changes
 
@@ -284,6 +303,7 @@ KEYS = {
     "erp.sales-orders": lambda r: r["order_number"],
     "erp.stock-snapshots": lambda r: f"{r['sku']}|{r['location']}",
     "reservations.requests": lambda r: r["sku"],
+    "erp.posting-results": lambda r: r["document"],
     "feeds.heartbeats": lambda r: f"{r['source']}|{r['location']}",
     "erp.items": lambda r: r["sku"],
     "erp.locations": lambda r: r["location"],

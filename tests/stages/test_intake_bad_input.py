@@ -19,6 +19,7 @@ from inbound_records import (
     milestone,
     of,
     po_line,
+    posting_result,
     profile,
     purchase_order,
     reservation,
@@ -205,6 +206,7 @@ def test_key_that_is_not_the_contents_is_refused(topic):
         ACKS: ack(ack_line()), ASNS: asn(asn_line()), MILESTONES: milestone(), POS: purchase_order(po_line()),
         SOS: sales_order(so_line()), STOCK: stock_snapshot(), BEATS: heartbeat(), "erp.items": item(),
         "erp.locations": location(), "partners.profiles": profile(), "reservations.requests": reservation(),
+        "erp.posting-results": posting_result(),
     }  # fmt: skip
     known = Dock()
 

@@ -67,7 +67,13 @@ def test_receipt_against_an_order_also_tells_the_order():
 
     [entry], [event] = of(outputs, "inventory.ledger"), of(outputs, "supply.events")
     assert (entry["quantity"], entry["reference"], entry["line"]) == (24, "PURCHASE_ORDER:P1", "3")
-    assert event["received"] == {"line": "3", "sku": "BOLT", "location": "DC01", "quantity": 24}
+    assert event["received"] == {
+        "line": "3",
+        "sku": "BOLT",
+        "location": "DC01",
+        "quantity": 24,
+        "disposition": "available",
+    }
     assert event["event_id"] == entry["event_id"] == record["event_id"]
     assert event["coordinate"] == entry["coordinate"] == "warehouse.scans[0]@0"
 
@@ -87,7 +93,79 @@ def test_outbound_scan_tells_its_sales_order(scan_type, kind):
     outputs = Dock().send("warehouse.scans", scan(scan_type, 3, reference=against("SALES_ORDER", "S1", "2")))
 
     [event] = of(outputs, "order.events")
-    assert (kind, {"line": "2", "sku": "BOLT", "location": "DC01", "quantity": 3}) == (event["kind"], event["scan"])
+    assert event["kind"] == kind
+    assert event["scan"] == scanned("2", 3)
+
+
+def scanned(line: str | None, quantity: int, leaves: str | None = None, enters: str | None = None) -> dict:
+    """What an order hears of a scan."""
+    return {
+        "line": line,
+        "sku": "BOLT",
+        "location": "DC01",
+        "quantity": quantity,
+        "disposition": leaves,
+        "to_disposition": enters,
+    }
+
+
+def test_return_tells_its_sales_order_where_the_goods_went():
+    """Beside the stock it brings back; a return without an order tells nobody."""
+    outputs = Dock().send("warehouse.scans", scan("RETURN", 3, reference=against("SALES_ORDER", "S1")), scan("RETURN"))
+
+    [event] = of(outputs, "order.events")
+    assert (event["kind"], event["scan"]) == ("RETURNED", scanned(None, 3, "returned"))
+    assert ["SALES_ORDER:S1", None] == [entry["reference"] for entry in of(outputs, "inventory.ledger")]
+
+
+@pytest.mark.parametrize(
+    ("scan_type", "moved", "expected"),
+    [
+        ("RELEASE", {}, ("quality_hold", "available")),
+        ("HOLD", {}, ("available", "quality_hold")),
+        ("PUTAWAY", {"disposition": "quality_hold", "to_disposition": "damaged"}, ("quality_hold", "damaged")),
+    ],
+)
+@pytest.mark.parametrize(("kind", "topic"), [("PURCHASE_ORDER", "supply.events"), ("ASN", "shipment.events")])
+def test_inspected_goods_tell_the_document_they_came_by(kind, topic, scan_type, moved, expected):
+    """From which disposition to which, beside the move of the stock, which names the document too."""
+    record = scan(scan_type, 2, uom="CA", reference=against(kind, "D1", "7"), **moved)
+
+    outputs = Dock().send("warehouse.scans", record)
+
+    [entry], [event] = of(outputs, "inventory.ledger"), of(outputs, topic)
+    leaves, enters = expected
+    assert (entry["kind"], entry["reference"], entry["quantity"]) == ("MOVE", f"{kind}:D1", 24)
+    assert event["kind"] == "INSPECTED"
+    assert event["inspected"] == {
+        "line": "7",
+        "sku": "BOLT",
+        "location": "DC01",
+        "quantity": 24,
+        "disposition": leaves,
+        "to_disposition": enters,
+    }
+
+
+def test_inspected_return_tells_its_sales_order_and_a_correction_takes_it_back():
+    """The credit follows; a correction is a signed difference."""
+    order = against("SALES_ORDER", "S1", "2")
+    judged = {"disposition": "returned", "to_disposition": "damaged", "reference": order}
+
+    outputs = Dock().send("warehouse.scans", scan("RELEASE", 3, **judged), scan("RELEASE", -1, corrects="e", **judged))
+
+    assert [scanned("2", 3, "returned", "damaged"), scanned("2", -1, "returned", "damaged")] == [
+        event["scan"] for event in of(outputs, "order.events")
+    ]
+    assert [3, -1] == [entry["quantity"] for entry in of(outputs, "inventory.ledger")]
+
+
+def test_other_moves_are_no_business_of_the_sales_order_they_name():
+    """Stock that did not come back from a customer is the position's own: nothing is to be credited."""
+    outputs = Dock().send("warehouse.scans", scan("HOLD", 3, reference=against("SALES_ORDER", "S1")))
+
+    assert of(outputs, "order.events") == []
+    assert entries(outputs) == [("BOLT|DC01", "MOVE", 3, "available", "quality_hold", None)]
 
 
 def test_shipment_without_an_order_takes_the_stock_out_and_says_so():

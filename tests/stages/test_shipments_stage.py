@@ -289,4 +289,4 @@ def test_stock_is_what_was_unloaded_and_what_the_orders_are_told_agrees_with_it(
 
     assert {place: q for place, q in unloaded_at.items() if q} == {place: q for place, q in booked_at.items() if q}
     for version in stage.row("S1")["told"].values() if stage.rows else ():
-        assert all(shipped >= 0 and received >= 0 for _, _, shipped, received in version[3])
+        assert all(shipped >= 0 and received >= 0 for _, _, shipped, received, _ in version[3])

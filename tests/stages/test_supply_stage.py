@@ -257,7 +257,7 @@ def test_a_step_says_once_what_many_events_changed():
 
     outputs = stage.take(PO, acknowledged(ack_line("1", "IA")), shipped(("1", "A", 4, 0)))
 
-    assert [topic for topic, _, _ in outputs] == ["inventory.ledger"]
+    assert [topic for topic, _, _ in outputs] == ["inventory.ledger", "erp.postings"]
     assert stage.take(acknowledged(ack_line("1", "IA"), at=NOON + 5)) == []
 
 

@@ -1,0 +1,133 @@
+"""What of a purchase order's goods may be posted as received, and what waits: for inspection, a ship notice, the buyer.
+
+Pure derivation from the order's facts and its ladder; `tables/postings.py` says what is new since the last posting.
+"""
+
+from typing import Final, NamedTuple
+
+from schemas.records import SELLABLE
+from tables.inspection import INSPECTION, Places, add, group_of, inspected
+from tables.ladder import Ladder, Line
+from tables.supply import Row
+
+STEP: Final = "GOODS_RECEIPT"
+
+
+class Receipts(NamedTuple):
+    """The goods of an order at their places (`sku|location|disposition|line`), after inspection."""
+
+    desired: Places
+    """What may be posted."""
+    on_hold: dict[str, tuple[int, int]]
+    """By line, what waits for inspection and since when (recorded, ms) the oldest of it does."""
+    missing: dict[str, int]
+    """By `sku|location`, what was inspected that nobody received."""
+
+
+NOTHING: Final = Receipts({}, {}, {})
+
+
+def receipts(row: Row, ladder: Ladder) -> Receipts:
+    """Everything received for the order, from its shipments and on its own, as far as it is known by line."""
+    if not row["received"] and not row["moved"] and not any(line.by_shipment for line in ladder.lines.values()):
+        return NOTHING
+    received = _voyages(row)
+    _direct(row, ladder, received)
+    places, missing = inspected(received, row["moved"])
+    oldest = _since(row, places)
+    by_line: dict[str, Places] = {}
+    for place, quantity in places.items():
+        by_line.setdefault(place.split("|", 3)[3], {})[place] = quantity
+    desired: Places = {}
+    on_hold: dict[str, tuple[int, int]] = {}
+    order = row["order"]
+    for name, goods in by_line.items():
+        line = ladder.lines.get(name)
+        waiting = {place: quantity for place, quantity in goods.items() if place.split("|", 3)[2] == INSPECTION}
+        if waiting:
+            since = min(oldest.get(group_of(place), row["clock"]) for place in waiting)
+            on_hold[name] = sum(waiting.values()), since
+        if order is not None and line is not None and line.known:
+            judged = {place: quantity for place, quantity in goods.items() if place not in waiting}
+            _allow(judged, allowance(line, unannounced=order["unannounced"]), desired)
+    return Receipts(desired, on_hold, missing)
+
+
+def allowance(line: Line, *, unannounced: bool) -> int:
+    """What the ERP may be told of a line: within its tolerance and, where the supplier owes one, its ship notices."""
+    most = line.ordered + line.ordered * line.over // 100
+    return most if unannounced else min(most, line.shipped)
+
+
+def _allow(judged: Places, allowed: int, desired: Places) -> None:
+    """Sellable goods first."""
+    for place in sorted(judged, key=lambda place: (place.split("|", 3)[2] != SELLABLE, place)):
+        taken = min(judged[place], allowed)
+        if taken > 0:
+            desired[place] = taken
+            allowed -= taken
+
+
+def _voyages(row: Row) -> Places:
+    """What came by shipments that list it: at the shipment's own place, save what was unloaded elsewhere."""
+    places: Places = {}
+    for _, location, _, lines in row["shipped"].values():
+        for name, sku, _, received, held, _ in lines:
+            left = received
+            for elsewhere, quantity in held.items():
+                there, _, disposition = elsewhere.rpartition("|")
+                place = f"{sku}|{there or location}|{disposition}|{name}"
+                add(places, place, quantity)
+                left -= quantity
+            add(places, f"{sku}|{location}|{SELLABLE}|{name}", left)
+    return places
+
+
+def _direct(row: Row, ladder: Ladder, places: Places) -> None:
+    """What names the order itself; what names no line goes where the ladder has put it."""
+    loose: dict[str, list[tuple[str, int]]] = {}
+    for place, quantity in sorted(row["received"].items()):
+        sku, _, _, name = place.split("|", 3)
+        if name:
+            add(places, place, quantity)
+        else:
+            loose.setdefault(sku, []).append((place, quantity))
+    for sku, goods in loose.items():
+        given = ladder.loose.get(sku, [("", 0)])
+        room = {name: taken for name, taken in given if taken > 0}
+        last = given[-1][0]
+        for place, quantity in goods:
+            left = quantity
+            for name in room if quantity > 0 else ():
+                taken = min(left, room[name])
+                room[name] -= taken
+                left -= taken
+                add(places, place + name, taken)
+            add(places, place + last, left)
+
+
+def _since(row: Row, places: Places) -> dict[str, int]:
+    """By `sku|location`, when the oldest of what waits for inspection came in: what left first was the oldest."""
+    left: dict[str, int] = {}
+    for place, quantity in places.items():
+        if place.split("|", 3)[2] == INSPECTION:
+            left[group_of(place)] = left.get(group_of(place), 0) + quantity
+    came: dict[str, list[tuple[int, int]]] = {}
+    for _, location, _, lines in row["shipped"].values():
+        for _, sku, _, _, held, since in lines:
+            for elsewhere, quantity in held.items():
+                there, _, disposition = elsewhere.rpartition("|")
+                if disposition == INSPECTION:
+                    came.setdefault(f"{sku}|{there or location}", []).append((since, quantity))
+    for facts in (row["received"], row["moved"]):
+        for place, quantity in facts.items():
+            if place in row["on_hold"] and quantity > 0:
+                came.setdefault(group_of(place), []).append((row["on_hold"][place], quantity))
+    oldest: dict[str, int] = {}
+    for group, waiting in left.items():
+        rest = waiting
+        for since, quantity in sorted(came.get(group, ()), reverse=True):
+            if rest > 0:
+                oldest[group] = since
+                rest -= quantity
+    return oldest
