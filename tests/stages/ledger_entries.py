@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from streams.inventory import step
+from streams.inventory import clock, step
 from tables.channels import Channel, Channels
 from tables.materiality import Materiality, SegmentMateriality
 from tables.outcome import Entry
@@ -11,6 +11,7 @@ DAY = 86_400_000
 TODAY = 20_000
 NOON = TODAY * DAY + DAY // 2
 KEY = "S1|DC01"
+DC2 = "S1|DC02"
 TELL_ALL = Channels(channels=(Channel("webshop", ("DC01", "DC02")),))
 
 
@@ -95,6 +96,11 @@ def cancel(name, **more):
     return asked("CANCEL", name, **more)
 
 
+def tick(at, key="S1|*"):
+    """A clock entry, as the sweep writes it."""
+    return key, clock(key, at)[2]
+
+
 def rules(**fields):
     """Channels with one materiality rule for everything."""
     everywhere = SegmentMateriality(Materiality(**fields))
@@ -144,6 +150,16 @@ class Inventory:
     def due(self, key=KEY):
         """When the row's header says it must be woken."""
         return int.from_bytes(self.rows[key.encode()][13:21], "big", signed=True)
+
+
+def atp(inventory):
+    """What the two locations of S1 promise."""
+    return inventory.position()["atp"], inventory.position(DC2)["atp"]
+
+
+def held(inventory):
+    """What is held at them."""
+    return inventory.position()["allocated"], inventory.position(DC2)["allocated"]
 
 
 def contiguous(deltas):
