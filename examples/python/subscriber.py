@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import fastavro
@@ -40,25 +41,6 @@ class Unreadable(Exception):
     """One value that is no offer; the next offer of its SKU shows as a gap."""
 
 
-def answer(url: str, credentials: str | None = None) -> Any:
-    """JSON from an HTTP server that may be away for a while; raise Trouble, or the 404 as HTTPError."""
-    request = urllib.request.Request(url, headers={"Authorization": credentials} if credentials else {})  # noqa: S310
-    for attempt in range(TRIES):
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                raise
-            problem = f"{error.code} {error.reason}"
-            if error.code in {401, 403}:
-                break
-        except (OSError, ValueError) as error:
-            problem = str(getattr(error, "reason", error))
-        time.sleep(0.5 * 2**attempt)
-    raise Trouble(f"{url}: {problem}")
-
-
 class Schemas:
     """Writers' schemas by id, each asked for once. Fields of newer schemas are read and left alone."""
 
@@ -70,20 +52,33 @@ class Schemas:
             raise Unreadable("not in the Confluent wire format (a zero byte, 4 bytes of schema id, Avro)")
         number = int.from_bytes(value[1:5], "big")
         if number not in self._known:
-            login = os.environ.get("STOCKSTREAM_REGISTRY_LOGIN")  # user:password
-            basic = f"Basic {base64.b64encode(login.encode()).decode()}" if login else None
-            try:
-                found = answer(f"{REGISTRY}/schemas/ids/{number}", basic)
-            except urllib.error.HTTPError as error:
-                raise Unreadable(f"the registry {REGISTRY} has no schema {number}") from error
-            self._known[number] = fastavro.parse_schema(json.loads(found["schema"]))
+            self._known[number] = fastavro.parse_schema(self._fetch(number))
         try:
-            record: Any = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._known[number], None)
+            offer: Any = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._known[number], None)
         except (EOFError, ValueError, IndexError, OverflowError) as error:
             raise Unreadable(f"does not fit its schema {number}: {error}") from error
-        date = record["next_date"]
-        record |= {"next_date": date and date.isoformat(), "as_of": round(record["as_of"].timestamp() * 1000)}
-        return dict(record)
+        date = offer["next_date"]
+        return {**offer, "next_date": date and date.isoformat(), "as_of": round(offer["as_of"].timestamp() * 1000)}
+
+    def _fetch(self, number: int) -> Any:
+        url = f"{REGISTRY}/schemas/ids/{number}"
+        login = os.environ.get("STOCKSTREAM_REGISTRY_LOGIN")  # user:password
+        headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
+        problem = ""
+        for attempt in range(TRIES):
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:  # noqa: S310
+                    return json.loads(json.load(answer)["schema"])
+            except urllib.error.HTTPError as error:
+                if error.code == 404:
+                    raise Unreadable(f"the registry {REGISTRY} has no schema {number}") from error
+                problem = f"HTTP {error.code}"
+                if error.code in {401, 403}:
+                    break
+            except (OSError, ValueError, KeyError) as error:
+                problem = str(getattr(error, "reason", error))
+            time.sleep(0.5 * 2**attempt)
+        raise Trouble(f"{url}: {problem}")
 
 
 class Store:
@@ -109,7 +104,7 @@ class Store:
             return "deleted"
         if known and offer["revision"] <= known[0]:
             return "repeat"
-        content = json.dumps({name: offer[name] for name in KEPT})
+        content = json.dumps(kept(offer))
         self.db.execute("REPLACE INTO offer VALUES (?, ?, ?)", (sku, offer["revision"], content))
         return "gap" if known and offer["previous_revision"] > known[0] else "change"
 
@@ -124,6 +119,10 @@ class Store:
         return {"offers": offers, "counts": dict(self.db.execute("SELECT outcome, times FROM count"))}
 
 
+def kept(offer: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: offer[name] for name in KEPT} if offer else {}
+
+
 def say(outcome: str, **more: Any) -> None:
     """One line a change, before the store is written: after a kill a line may come twice, but none is missing."""
     print(json.dumps({"event": outcome, **more}), flush=True)
@@ -133,20 +132,19 @@ class Subscriber:
     """One channel's topic, all its partitions. A second instance needs a store of its own."""
 
     def __init__(self, channel: str, store: Store) -> None:
-        self.channel, self.topic, self.store, self.schemas = (
-            channel,
-            f"channel.{channel}.availability",
-            store,
-            Schemas(),
-        )
+        self.channel, self.topic = channel, f"channel.{channel}.availability"
+        self.store, self.schemas = store, Schemas()
         self.stopping = False
         self.busy_at = time.monotonic()
         self.ended: set[int] = set()
         self.consumer = self.new_consumer()
 
     def new_consumer(self) -> Consumer:
-        passed = {name: value for name, value in os.environ.items() if name.startswith(("KAFKA_S",))}
-        security = {name[6:].lower().replace("_", "."): value for name, value in passed.items()}
+        security = {
+            name.removeprefix("KAFKA_").lower().replace("_", "."): value
+            for name, value in os.environ.items()
+            if name.startswith(("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_"))
+        }
         return Consumer(
             {
                 "bootstrap.servers": BOOTSTRAP,
@@ -157,7 +155,7 @@ class Subscriber:
                 "enable.partition.eof": True,
                 "log_level": 0,
                 "error_cb": self.hear,
-                **{name: value for name, value in security.items() if name.startswith(("security.", "sasl.", "ssl."))},
+                **security,
             }
         )
 
@@ -192,47 +190,52 @@ class Subscriber:
 
     def records(self, messages: Iterable[Message]) -> list[Message]:
         """Drop librdkafka's own news: the end of a partition is noted, a hopeless error ends all."""
+        offers = []
         for message in messages:
             error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            if error is None:
+                self.ended.discard(message.partition())
+                offers.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 self.ended.add(message.partition())
-            elif error is not None:
+            else:
                 self.hear(error)
-        return [message for message in messages if message.error() is None]
+        return offers
 
     def take(self, messages: list[Message]) -> None:
         """One batch, one transaction: offers, counts and offsets together."""
         gaps: dict[int, set[str]] = {}
         self.store.db.execute("BEGIN")
         for message in messages:
-            self.ended.discard(message.partition())
+            sku, place = (message.key() or b"").decode(), (message.partition(), message.offset())
+            offer: dict[str, Any] | None = None
             try:
-                outcome, offer = self.apply(message)
+                offer = self.offer(message)
+                outcome = self.store.apply(sku, offer)
             except Unreadable as error:
-                print(f"{self.topic}[{message.partition()}]@{message.offset()}: {error}", file=sys.stderr)
-                outcome, offer = "unreadable", {}
+                print(f"{self.topic}[{place[0]}]@{place[1]}: {error}", file=sys.stderr)
+                outcome = "unreadable"
             self.store.count(outcome)
-            self.store.move(message.partition(), message.offset() + 1)
-            sku = message.key().decode()
+            self.store.move(place[0], place[1] + 1)
             if outcome == "gap":
-                gaps.setdefault(message.partition(), set()).add(sku)
+                gaps.setdefault(place[0], set()).add(sku)
             if outcome != "repeat":
-                say(outcome, sku=sku, **{name: offer[name] for name in KEPT if name in offer})
+                say(outcome, sku=sku, **kept(offer))
         for partition, skus in gaps.items():
             self.resynchronise(partition, skus)
         self.store.db.execute("COMMIT")
 
-    def apply(self, message: Message) -> tuple[str, dict[str, Any]]:
+    def offer(self, message: Message) -> dict[str, Any] | None:
+        """None where the topic says that the SKU is gone."""
         value = message.value()
-        offer = None if value is None else self.schemas.read(value)
-        return self.store.apply(message.key().decode(), offer), offer or {}
+        return None if value is None else self.schemas.read(value)
 
     def resynchronise(self, partition: int, skus: set[str]) -> None:
         """After a gap: the newest offers of just these SKUs, never a full import."""
         for sku, offer in self.newest(partition, skus).items():
             self.store.apply(sku, offer)
             self.store.count("resynchronised")
-            say("resynchronised", sku=sku, **{name: offer[name] for name in KEPT})
+            say("resynchronised", sku=sku, **kept(offer))
 
     def newest(self, partition: int, skus: set[str]) -> dict[str, dict[str, Any]]:
         """Read the compacted partition once, up to where it ends now. The topic holds every SKU's newest offer."""
@@ -247,12 +250,15 @@ class Subscriber:
                 if message.error() is not None:
                     at = end if message.error().code() == KafkaError._PARTITION_EOF else at  # noqa: SLF001
                     continue
-                at, sku = message.offset() + 1, message.key().decode()
-                if sku in skus and message.value() is None:
-                    newest.pop(sku, None)
-                elif sku in skus:
-                    offer = self.schemas.read(message.value())
-                    newest[sku] = max(offer, newest.get(sku, offer), key=lambda one: one["revision"])
+                at, sku = message.offset() + 1, (message.key() or b"").decode()
+                if sku not in skus:
+                    continue
+                with suppress(Unreadable):  # told of when its turn comes
+                    offer = self.offer(message)
+                    if offer is None:
+                        newest.pop(sku, None)
+                    elif sku not in newest or offer["revision"] > newest[sku]["revision"]:
+                        newest[sku] = offer
             if time.monotonic() > until:
                 raise Trouble(f"{self.topic}[{partition}]: not read to its end ({end}) within {WAIT_S:.0f} s")
         reader.close()

@@ -4,31 +4,23 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from offer_history import OfferHistory
+from example_commands import java, node, python
+from offer_history import REVISIONS, SKUS, OfferHistory
 
 pytestmark = pytest.mark.stack
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 WITHIN_S = 120
 Command = list[str]
 
 
-def python() -> Command:
-    return [sys.executable, str(EXAMPLES / "python" / "subscriber.py")]
-
-
-COMMANDS: dict[str, Callable[[], Command]] = {"python": python}
-
-
-@pytest.fixture(params=COMMANDS)
+@pytest.fixture(scope="module", params=[python, java, node], ids=lambda build: build.__name__)
 def command(request: pytest.FixtureRequest) -> Command:
     """How the example is started, without its arguments."""
-    return COMMANDS[request.param]()
+    return request.param()
 
 
 @pytest.fixture
@@ -67,7 +59,7 @@ def test_a_killed_subscriber_ends_with_exactly_the_newest_state(
     assert code == 0, said
     first, *changes, last = lines
     assert first["event"] == "resuming"
-    assert sum(int(offset) for offset in first["positions"].values()) > 0
+    assert 0 < sum(int(offset) for offset in first["positions"].values()) < SKUS * REVISIONS
     counts = last["counts"]
     assert last["offers"] == history.newest
     assert (counts["gap"], counts["resynchronised"], counts["deleted"], counts["unreadable"]) == (2, 2, 2, 1)
