@@ -18,12 +18,10 @@ from schemas.topics_admin import apply
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "schemas" / "examples"
-CHANNELS = ("webshop", "marketplace")
 PARTITIONS = 4
 SESSION_MS = 6_000
 COMMAND = ("-c", "from cli.redis_view import connect_redis; import typer; typer.run(connect_redis)")
 SNAPSHOTS = "availability.snapshots"
-WEBSHOP = "channel.webshop.availability"
 
 
 def example(record: str, name: str) -> dict[str, Any]:
@@ -36,12 +34,17 @@ class ViewUnderTest:
     def __init__(self, stack: Any, directory: Path, redis_url: str) -> None:
         self.app = f"view-{uuid.uuid4().hex[:8]}"
         self.stack, self.directory, self.redis_url = stack, directory, redis_url
-        registry.register_all(stack.registry_url, CHANNELS)
-        apply({"bootstrap.servers": stack.bootstrap}, partitions=PARTITIONS, channels=CHANNELS)
-        self.codec = registry.connected_codec(stack.registry_url, CHANNELS)
+        self.channel = self.app  # of our own, so that broken records disturb nobody
+        self.offers = f"channel.{self.channel}.availability"
+        self.channels = directory / "channels.yaml"
+        self.channels.write_text(f"channels:\n  {self.channel}:\n    sourcing: [DC01, DC02]\n")
+        registry.register_all(stack.registry_url, [self.channel])
+        apply({"bootstrap.servers": stack.bootstrap}, partitions=PARTITIONS, channels=[self.channel])
+        self.codec = registry.connected_codec(stack.registry_url, [self.channel])
         self.producer = Producer({"bootstrap.servers": stack.bootstrap, "partitioner": "murmur2_random"})
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True, socket_timeout=5)
         self.instances: dict[str, Supervised] = {}
+        self._sent: dict[str, int] = {}
 
     def close(self) -> None:
         for instance in self.instances.values():
@@ -57,7 +60,7 @@ class ViewUnderTest:
                 "registry": self.stack.registry_url,
                 "redis": self.redis_url,
                 "app": self.app,
-                "channels": ROOT / "channels.yaml",
+                "channels": self.channels,
                 "view_session_timeout_ms": SESSION_MS,
                 **settings,
             }
@@ -77,7 +80,7 @@ class ViewUnderTest:
 
     def send(self, topic: str, key: str, record: dict[str, Any] | bytes | None, **more: Any) -> None:
         value = self.codec.encode(topic, record) if isinstance(record, dict) else record
-        self.producer.produce(topic, value, key, **more)
+        self.producer.produce(topic, value, key, on_delivery=self._delivered, **more)
         self.producer.poll(0)
 
     def flush(self) -> None:
@@ -90,8 +93,12 @@ class ViewUnderTest:
         return record
 
     def offer(self, sku: str, revision: int) -> dict[str, Any]:
-        record = example("ChannelAvailability", "in-stock") | {"channel": "webshop", "sku": sku, "revision": revision}
-        self.send(WEBSHOP, sku, record)
+        record = example("ChannelAvailability", "in-stock") | {
+            "channel": self.channel,
+            "sku": sku,
+            "revision": revision,
+        }
+        self.send(self.offers, sku, record)
         return record
 
     # ---- what readers see ---------------------------------------------------------------------------------------
@@ -106,14 +113,28 @@ class ViewUnderTest:
             pipeline.hget(keys.sku(self.app, sku), keys.revision_of(location))
         return {sku: int(found) for sku, found in zip(skus, pipeline.execute(), strict=True) if found is not None}
 
-    def await_marker(self, sku: str) -> None:
-        """Wait until records sent before now are in, whatever partition they are in."""
+    def await_all(self, within_s: float = 60.0) -> None:
+        """Wait until every record sent so far is dealt with: the view stands beyond it."""
         self.flush()
-        marks = [f"mark-{sku}-{number}" for number in range(PARTITIONS)]
-        for number, mark in enumerate(marks):
-            self.send(SNAPSHOTS, f"{mark}|DC01", snapshot(mark, "DC01", 1), partition=number)
-        self.flush()
-        self.await_revisions(dict.fromkeys(marks, 1))
+        sent = dict(self._sent)
+        wait_for(lambda: self.behind(sent) == [], within_s, lambda: f"the view to get to {self.behind(sent)}")
+
+    def behind(self, sent: dict[str, int]) -> list[str]:
+        """Partitions where the view is not beyond what was sent."""
+        try:
+            found = self.redis.hmget(keys.view(self.app), list(sent)) if sent else []
+        except redis.RedisError:
+            return ["redis"]
+        return [
+            f"{field} {offset}"
+            for (field, offset), at in zip(sent.items(), found, strict=True)
+            if int(at or 0) <= offset
+        ]
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        assert error is None, error
+        field = keys.offset_field(message.topic(), message.partition())
+        self._sent[field] = max(message.offset(), self._sent.get(field, -1))
 
     def await_revisions(self, expected: dict[str, int], within_s: float = 60.0) -> None:
         skus = list(expected)
