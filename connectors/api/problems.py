@@ -29,6 +29,12 @@ KINDS: Final[dict[str, str]] = {
     "Cursor expired": "The stream cannot be resumed from this cursor. Take a snapshot and resume from its cursor.",
     "Busy": "The process has as many connections or streams as it takes. Try again after `Retry-After` seconds.",
     "Took too long": "The request took longer than the API allows. Ask for less, or try again.",
+    "Reservation refused": "The stock is not held: `reason` says why, `available` what the channel could have instead.",
+    "Idempotency key reused": "The Idempotency-Key came with another request before. Use a new one for a new request.",
+    "Request in progress": "A request with this Idempotency-Key is being worked on. Send it again after `Retry-After` "
+    "seconds: the answer is then the first one's.",
+    "Not acknowledged": "The broker has not acknowledged what was sent. Send it again with the same Idempotency-Key or "
+    "event ids: nothing counts twice.",
     "Internal error": "A fault of Stockstream's own; its log tells more under the `instance` given.",
 }
 """Titles, and what each means and asks of the caller; docs/api.md and /docs/problems show them."""

@@ -1,0 +1,46 @@
+"""The state of the API's writing side, beside the application's: writer, replies and remembered answers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from connectors.api.edge import Edge
+from connectors.api.idempotency import Idempotency
+from connectors.api.reply_waiter import ReplyWaiter
+from connectors.writer import Writer
+
+
+class Writing:
+    """Started and stopped with the application."""
+
+    def __init__(self, edge: Edge) -> None:
+        settings = edge.settings
+        self.writer = Writer(settings, settings.acknowledge_ms)
+        self.replies = ReplyWaiter(settings, edge.codec, settings.replies_kept)
+        self.answers = Idempotency(edge.redis, settings.app, settings.idempotency_s)
+
+    async def stop(self) -> None:
+        await self.writer.close()
+        await self.replies.stop()
+
+
+@asynccontextmanager
+async def writing(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """The lifespan of the routers that write: within that of the application, once for all of them."""
+    if getattr(app.state, "writing", None) is not None:
+        yield {}
+        return
+    app.state.writing = Writing(app.state.edge)
+    try:
+        yield {}
+    finally:
+        await app.state.writing.stop()
+        app.state.writing = None
+
+
+def writing_of(request: Request) -> Writing:
+    """The state of the application that serves a request."""
+    state: Writing = request.app.state.writing
+    return state
