@@ -137,6 +137,7 @@ class Subscriber:
         self.stopping = False
         self.busy_at = time.monotonic()
         self.ended: set[int] = set()
+        self.heard: set[int] = set()
         self.consumer = self.new_consumer()
 
     def new_consumer(self) -> Consumer:
@@ -160,9 +161,11 @@ class Subscriber:
         )
 
     def hear(self, error: KafkaError) -> None:
-        """What librdkafka tells: it tries again by itself, for ever."""
+        """What librdkafka tells, once of each kind between two batches: it tries again by itself, for ever."""
         self.busy_at = time.monotonic()
-        print(f"Kafka at {BOOTSTRAP}: {error.str()}", file=sys.stderr)
+        if error.code() not in self.heard:
+            self.heard.add(error.code())
+            print(f"Kafka at {BOOTSTRAP}: {error.str()}", file=sys.stderr)
         if error.code() in HOPELESS or error.fatal():
             raise Trouble(f"{self.topic}: {HOPELESS.get(error.code(), error.str())}")
 
@@ -182,6 +185,7 @@ class Subscriber:
             messages = self.records(self.consumer.consume(BATCH, 0.2))
             if messages:
                 self.take(messages)
+                self.heard.clear()
                 self.busy_at = time.monotonic()
             quiet = time.monotonic() - self.busy_at
             if idle_s is not None and quiet > idle_s and len(self.ended) == len(places):
