@@ -14,6 +14,7 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "intake": (
         "warehouse.scans", "supplier.acks", "supplier.asns", "carrier.milestones", "erp.purchase-orders",
         "erp.sales-orders", "erp.stock-snapshots", "feeds.heartbeats", "erp.items", "erp.locations", "partners.profiles",
+        "reservations.requests", "erp.posting-results",
     ),
     "shipments": ("shipment.events",),
     "supply": ("supply.events",),
