@@ -152,7 +152,7 @@ class EventStream(Response):
                 await asyncio.wait_for(subscriber.news.wait(), LOOK_S)
             subscriber.news.clear()
             while subscriber.waiting:
-                pieces = []
+                pieces: list[bytes] = []
                 while subscriber.waiting and len(pieces) < PIECE:
                     change = subscriber.waiting.popleft()
                     if change.offset >= self._at.get(change.partition, 0):

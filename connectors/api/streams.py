@@ -19,6 +19,11 @@ class Streams:
         self._readers: dict[str, ChannelReader] = {}
         self._replays = 0
 
+    @property
+    def open(self) -> int:
+        """How many are open."""
+        return self._open.total()
+
     @contextmanager
     def one_more(self, caller: str) -> Iterator[None]:
         """Count a stream while it is open; raise Problem 503 or 429."""
