@@ -18,6 +18,10 @@ Finish = Callable[[Row, str, Any, list[Output]], int]
 """Row, key, last event: says what changed over the whole step and returns the row's due time (ms, 0: none)."""
 
 
+_WEIGHT = {"CLOCK": 0, "POSTED": 1, "PROMISED": 1}
+_FACT = 2
+
+
 def tick(key: str, now: int) -> Envelope:
     """The envelope of a clock entry: time as a fact in the log (now: ms)."""
     return {
@@ -55,8 +59,8 @@ def fold_documents(
                 row = orjson.loads(payload)
         check_order(key, offset, last)
         fold(row, event, outputs)
-        if known is not None and event["kind"] == "CLOCK":
-            event = known[2]  # outputs name the fact that caused them, not the passing of time beside it
+        if known is not None and _WEIGHT.get(event["kind"], _FACT) < _WEIGHT.get(known[2]["kind"], _FACT):
+            event = known[2]  # outputs name the fact that caused them, not the answer or passing of time beside it
         held[key] = (row, offset, event)
     for key, (row, offset, event) in held.items():
         due = finish(row, key, event, outputs)

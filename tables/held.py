@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tables.conditions import Found
+from tables.inspection import add, group_of
 from tables.ledger_entry import Told
 from tables.order import OrderFacts, Row
 
@@ -14,6 +15,8 @@ class Scanned(NamedTuple):
     by_line: dict[str, int]
     strays: dict[str, int]
     """Scanned on lines the order does not have, by line, or by SKU where no line was named."""
+    places: dict[str, int]
+    """The same by `sku|location|disposition|line`, the line empty for strays."""
 
 
 def spread(order: OrderFacts | None, sums: Mapping[str, int]) -> Scanned:
@@ -23,43 +26,55 @@ def spread(order: OrderFacts | None, sums: Mapping[str, int]) -> Scanned:
     lines = order["lines"] if order else []
     by_line: dict[str, int] = {line[0]: 0 for line in lines}
     strays: dict[str, int] = {}
-    loose: list[tuple[str, str, int]] = []
+    places: dict[str, int] = {}
+    loose: list[tuple[list[str], int]] = []
     for place, quantity in sums.items():
-        sku, location, name = place.split("|", 2)
+        name = place.split("|", 3)[3]
         if name in by_line:
             by_line[name] += quantity
+            add(places, place, quantity)
         elif name:
             strays[name] = strays.get(name, 0) + quantity
+            add(places, place.removesuffix(name), quantity)
         else:
-            loose.append((sku, location, quantity))
-    loose.sort()
-    for sku, location, quantity in loose:
+            loose.append((place.split("|"), quantity))
+    for where, quantity in sorted(loose):
+        place, (sku, location, _, _) = "|".join(where), where
         takers = [line for line in lines if line[1] == sku and line[2] in (None, location)]
         if not takers:
             strays[sku] = strays.get(sku, 0) + quantity
-            continue
+            add(places, place, quantity)
         left = quantity
-        for line in takers[:-1]:
-            taken = max(0, min(line[3] - by_line[line[0]], left))
+        for line in takers:
+            taken = left if line is takers[-1] else max(0, min(line[3] - by_line[line[0]], left))
             by_line[line[0]] += taken
             left -= taken
-        by_line[takers[-1][0]] += left
-    return Scanned(by_line, strays)
+            add(places, place + line[0], taken)
+    return Scanned(by_line, strays, places)
 
 
 def claims(row: Row, shipped: Scanned) -> Told:
-    """What the order holds by `sku|location`: of open lines, the allocated quantity that has not shipped."""
+    """What the order holds by `sku|location`: of open lines, the allocated quantity that has not shipped, and beside
+    it what of the ordered quantity is not allocated. Until the order is known, what channels had reserved for it.
+    """
     found: Told = {}
     order = row["order"]
-    if order is not None and order["status"] == "OPEN":
-        for name, sku, location, allocated, date, status in order["lines"]:
-            held = min(allocated, allocated - shipped.by_line[name])
-            if held > 0 and status == "OPEN" and location is not None:
-                part = [name, None, held, date, "ALLOCATED"]
-                found.setdefault(f"{sku}|{location}", [0, 0, 0, []])[3].append(part)
+    if order is None:
+        _reserved(row, found)
+    elif order["status"] == "OPEN":
+        for name, sku, location, allocated, date, status, ordered in order["lines"]:
+            if status != "OPEN" or location is None:
+                continue
+            gone = shipped.by_line[name]
+            for held, state in (
+                (min(allocated, allocated - gone), "ALLOCATED"),
+                (ordered - max(allocated, gone), "BACKORDERED"),
+            ):
+                if held > 0:
+                    found.setdefault(f"{sku}|{location}", [0, 0, 0, []])[3].append([name, None, held, date, state])
     settled: dict[str, int] = {}
     for place, quantity in row["shipped"].items():
-        key = place[: place.index("|", place.index("|") + 1)]
+        key = group_of(place)
         settled[key] = settled.get(key, 0) + quantity
     for key, quantity in settled.items():
         if quantity > 0:
@@ -67,16 +82,29 @@ def claims(row: Row, shipped: Scanned) -> Told:
     return found
 
 
+def _reserved(row: Row, found: Told) -> None:
+    """Less what has shipped already, in order of reservation."""
+    gone: dict[str, int] = {}
+    for place, quantity in row["shipped"].items():
+        gone[group_of(place)] = gone.get(group_of(place), 0) + quantity
+    for _, (sku, location, line, quantity) in sorted(row["reserved"].items()):
+        key = f"{sku}|{location}"
+        held = quantity - max(0, min(quantity, gone.get(key, 0)))
+        gone[key] = gone.get(key, 0) - (quantity - held)
+        if held > 0:
+            found.setdefault(key, [0, 0, 0, []])[3].append([line, None, held, None, "RESERVED"])
+
+
 def conditions(row: Row, order_number: str, shipped: Scanned) -> Found:
     """Every condition of the order that holds now."""
     found: Found = {}
     order = row["order"]
     if order is None:
-        if row["picked"] or row["packed"] or row["shipped"]:
+        if any(row[fact] for fact in ("picked", "packed", "shipped", "returned", "moved", "reserved")):
             found["UNKNOWN_SALES_ORDER", "SALES_ORDER", order_number] = f"Sales order {order_number} is not known here."
         return found
     picked = spread(order, row["picked"])
-    for name, _, location, allocated, _, status in order["lines"]:
+    for name, _, location, allocated, _, status, _ in order["lines"]:
         cancelled = "CANCELLED" in (status, order["status"])
         allowed = 0 if cancelled else allocated
         gone, taken = shipped.by_line[name], picked.by_line[name]

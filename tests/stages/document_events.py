@@ -344,9 +344,9 @@ def judged(
 # ---- orders -----------------------------------------------------------------------------------------------------
 
 
-def _order(kind: str, order: str, **content: Any) -> tuple[str, Any]:
+def _order(kind: str, number: str, **content: Any) -> tuple[str, Any]:
     blank = {"order": None, "scan": None, "reserved": None, "promised": None, "posted": None}
-    return order, {**envelope(kind), "order_number": order, **blank, **content}
+    return number, {**envelope(kind), "order_number": number, **blank, **content}
 
 
 def so_line(

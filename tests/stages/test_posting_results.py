@@ -1,7 +1,7 @@
 """What intake makes of the ERP's answers."""
 
 import pytest
-from inbound_records import NOW, Dock, categories, of, posting_result
+from inbound_records import NOW, Dock, categories, posting_result
 
 RESULTS = "erp.posting-results"
 
