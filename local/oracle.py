@@ -13,6 +13,7 @@ from typing import Any
 from local.journal import Acknowledged
 from local.oracle_demand import allocations
 from local.oracle_intake import Accepted, Intake
+from local.oracle_postings import Books, books
 from local.oracle_supply import expectations
 
 DAY = 86_400_000
@@ -31,6 +32,7 @@ class Answer:
     segment: dict[str, str] = field(default_factory=dict)
     duplicates: int = 0
     accepted: int = 0
+    books: Books = field(default_factory=Books)
 
 
 def judge(journal: Iterable[Acknowledged], today: int) -> Answer:
@@ -54,6 +56,7 @@ def judge(journal: Iterable[Acknowledged], today: int) -> Answer:
     )
     for key, position in positions.items():
         answer.positions[key] = promise(position, safety_stock(answer.safety_stock, key), today)
+    answer.books = books(intake, {key: position["on_hand"] for key, position in answer.positions.items()})
     return answer
 
 

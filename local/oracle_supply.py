@@ -18,7 +18,7 @@ def expectations(intake: Intake) -> dict[str, list[dict[str, Any]]]:
     """Every part of supply still to come, by `sku|location`."""
     orders = newest_revisions(intake.documents["erp.purchase-orders"], "po_number")
     acks = _acks_by_order(intake)
-    shipments = _shipments_by_line(intake)
+    shipments = shipments_by_line(intake)
     direct = _receipts_by_line(intake, orders)
     parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number, order in orders.items():
@@ -115,7 +115,7 @@ def _at_supplier(
 # ---- what is on the way -------------------------------------------------------------------------------------------
 
 
-def _shipments_by_line(intake: Intake) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def shipments_by_line(intake: Intake) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Every box of every shipment by PO number and line: what it holds, what of it is received, when it arrives."""
     notices: dict[str, Mapping[str, Any]] = {}
     cancelled: set[str] = set()

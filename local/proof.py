@@ -10,6 +10,7 @@ from local.oracle import Answer, promise, safety_stock
 FIELDS = (
     "on_hand", "disposition", "allocated", "safety_stock", "expected", "atp", "atp_signed", "schedule", "next_receipt",
 )  # fmt: skip
+DOCUMENTS = ("goods_receipt", "shipment_confirm", "invoice_release", "credit")
 LISTED = 25  # differences named in a report; all are counted
 QUARANTINES = {
     "NULL_KEY", "OVERSIZED", "INVALID_QUANTITY", "INVALID_CODE", "MISSING_FIELD", "TIME_IN_FUTURE", "TIME_TOO_OLD",
@@ -135,6 +136,65 @@ def check_channel(
         report.compared += 1
         if (expected > 0) != (found > 0):
             report.note(sku, "quantity", expected, found)
+    return report
+
+
+def check_documents(answer: Answer, erp: Mapping[str, Any]) -> Report:
+    """The ERP's documents: quantities by operation, document, SKU and location; `erp` is what it says of itself."""
+    report = Report("documents in the ERP")
+    found: dict[str, dict[tuple[str, str, str], int]] = {name: defaultdict(int) for name in DOCUMENTS}
+    for document, totals in erp["totals"].items():
+        number = document.partition(":")[2]
+        for total, quantity in totals.items():
+            operation, place = total.split("|", 1)
+            sku, location, _ = place.rsplit("|", 3)[1:]
+            if operation in found:
+                found[operation][number, sku, location] += quantity
+    for operation, entries in found.items():
+        expected = getattr(answer.books, operation)
+        for at in sorted(expected.keys() | entries.keys()):
+            report.compared += 1
+            if expected.get(at, 0) != entries.get(at, 0):
+                report.note("/".join(at), operation, expected.get(at, 0), entries.get(at, 0))
+    return report
+
+
+def check_erp_stock(answer: Answer, erp: Mapping[str, Any]) -> Report:
+    """The ERP's stock by SKU and location, all dispositions together."""
+    report = Report("stock in the ERP")
+    stock: dict[str, int] = defaultdict(int)
+    for place, quantity in erp["stock"].items():
+        sku, location, _ = place.rsplit("|", 2)
+        stock[f"{sku}|{location}"] += quantity
+    for key in sorted(answer.books.stock.keys() | stock.keys()):
+        report.compared += 1
+        if answer.books.stock.get(key, 0) != stock.get(key, 0):
+            report.note(key, "stock", answer.books.stock.get(key, 0), stock.get(key, 0))
+    return report
+
+
+def check_posted(postings: Iterable[tuple[str, Mapping[str, Any]]], erp: Mapping[str, Any]) -> Report:
+    """Every posting is in the ERP once, each document's in the order of the topic, and nothing else is."""
+    report = Report("postings once and in order")
+    asked: dict[str, list[str]] = defaultdict(list)
+    for document, posting in postings:
+        asked[document].append(posting["idempotency_key"])
+    for document in sorted(asked.keys() | erp["documents"].keys()):
+        expected, found = asked.get(document, []), erp["documents"].get(document, [])
+        report.compared += len(expected)
+        if expected != found:
+            report.note(document, "postings", expected[-8:], found[-8:])
+    return report
+
+
+def check_shop(name: str, told: Mapping[str, Mapping[str, Any]], inventory: Mapping[str, int]) -> Report:
+    """What somebody outside sells from, against the newest offers of its channel."""
+    report = Report(name)
+    for sku in sorted(told.keys() | inventory.keys()):
+        report.compared += 1
+        expected = told[sku]["quantity"] if sku in told else 0
+        if inventory.get(sku, 0) != expected:
+            report.note(sku, "quantity", expected, inventory.get(sku))
     return report
 
 

@@ -56,6 +56,33 @@ def undecodable(reason):
     return Undecodable("MALFORMED", reason)
 
 
+SIGNS = {"goods_receipt": 1, "shipment_confirm": -1, "credit": 1, "inventory_adjustment": 1}
+
+
+def book(erp, posting) -> None:
+    """Take a posting as an ERP does: stock moves, quantities of a document add up or, where they are whole, replace."""
+    document, operation = posting["document"], posting["operation"]
+    erp["documents"][document].append(posting["idempotency_key"])
+    for line in posting["lines"]:
+        where = f"{line['sku']}|{line['location']}|{line['disposition']}"
+        erp["totals"][document][f"{operation}|{line['line']}|{where}"] += line["quantity"]
+        erp["stock"][where] += SIGNS.get(operation, 0) * line["quantity"]
+
+
+def answer_to(posting, now: int) -> dict:
+    return {
+        **{name: posting[name] for name in ("document", "step", "revision", "idempotency_key", "operation")},
+        "outcome": "POSTED",
+        "attempt": 1,
+        "erp_document": f"E-{posting['idempotency_key']}",
+        "reason": None,
+        "answered_at": now,
+        "correlation_id": posting["correlation_id"],
+        "system": "erp",
+        "shadow": False,
+    }
+
+
 class InProcess:
     """The five keyed stages and intake; `live_through` a run, then read what was `published`."""
 
@@ -73,6 +100,7 @@ class InProcess:
         self.intakes = [Intake(self.reference, decode, IntakeRules()) for _ in range(PARTITIONS)]
         self.intake_rows = [{} for _ in range(PARTITIONS)]
         self.inbound = defaultdict(deque)  # by topic and partition: what intake has not taken
+        self.answered = defaultdict(int)
         self.unread = deque()  # reference records that nobody has followed yet
 
     # ---- a run ------------------------------------------------------------------------------------------------------
@@ -152,6 +180,30 @@ class InProcess:
     def run(self) -> None:
         while self.step_once():
             pass
+
+    def post(self, now: int) -> dict:
+        """Let an ERP take every posting and answer, until nobody has more to say; return what it holds."""
+        erp = {
+            "documents": defaultdict(list),
+            "totals": defaultdict(lambda: defaultdict(int)),
+            "stock": defaultdict(int),
+        }
+        taken = [0] * PARTITIONS
+        while any(done < len(log) for done, log in zip(taken, self.log["erp.postings"], strict=True)):
+            for p, log in enumerate(self.log["erp.postings"]):
+                for key, posting in log[taken[p] :]:
+                    book(erp, posting)
+                    at = "erp.posting-results", place("erp.posting-results", key)
+                    answer = marshal.dumps(answer_to(posting, now))
+                    self.answered[at] += 1
+                    self.inbound[at].append(Inbound(key.encode(), answer, self.answered[at], 0))
+                taken[p] = len(log)
+            for at in [at for at, left in self.inbound.items() if left]:
+                while self.inbound[at]:
+                    self.take_in(at, now)
+            self.run()
+            self.sweep(now)
+        return erp
 
     def sweep(self, now: int) -> None:
         """Sweep intake, and write a clock entry for every row that is due, until none is."""

@@ -10,7 +10,16 @@ from in_process import PARTITIONS, InProcess, place
 from local.journal import Acknowledged
 from local.network import build_network
 from local.oracle import judge
-from local.proof import check_bad, check_chain, check_channel, check_told, compare
+from local.proof import (
+    check_bad,
+    check_chain,
+    check_channel,
+    check_documents,
+    check_erp_stock,
+    check_posted,
+    check_told,
+    compare,
+)
 from local.simulator import Simulation
 
 CHANNELS = (Path(__file__).parents[2] / "channels.yaml").read_text()
@@ -48,6 +57,7 @@ def test_the_stages_agree_with_the_judge(seed):
     answer = judge([record for _, record in records], today)
     stages = InProcess(CHANNELS, seed)
     stages.live_through(records, sim.end)
+    erp = stages.post(sim.end)
 
     snapshots = dict(stages.published("availability.snapshots"))
     deltas = stages.published("availability.deltas")
@@ -55,6 +65,9 @@ def test_the_stages_agree_with_the_judge(seed):
         compare(answer, snapshots, today),
         check_chain("deltas", deltas, "atp"),
         check_told(deltas, snapshots),
+        check_documents(answer, erp),
+        check_erp_stock(answer, erp),
+        check_posted(stages.published("erp.postings"), erp),
         check_bad(answer, *([record for _, record in stages.published(t)] for t in OUTCOMES)),
     ]
     for channel, rule in yaml.safe_load(CHANNELS)["channels"].items():
