@@ -21,7 +21,7 @@ from connectors.outbound.erp.throttle import INQUIRY, Throttle
 
 T = TypeVar("T")
 LOOK_S: Final = 0.02
-Settled = Callable[[Entry, Answer], Awaitable[None]]
+Settled = Callable[[Entry, Answer], None]
 Handover = Callable[[Entry, str], None]
 
 
@@ -72,6 +72,12 @@ class OnlineSystem:
         """Take a posting back that has not been picked."""
         self._inquiries.forget(entry)
         return self.lanes.withdraw(entry)
+
+    def urge(self, partition: int) -> None:
+        """It goes as fast as it may in any case."""
+
+    def committed(self, partition: int, note: list[int] | None) -> None:
+        """Nothing waits for a commit."""
 
     def has(self, document: str) -> bool:
         return self.lanes.has(document)
@@ -213,7 +219,7 @@ class OnlineSystem:
         if answer.outcome == "REFUSED" and not self.shadow:
             await self._refused(entry, answer)
         self.lanes.done(entry)
-        await self._settled(entry, answer)
+        self._settled(entry, answer)
 
     async def _refused(self, entry: Entry, answer: Answer) -> None:
         posting = entry.posting

@@ -19,6 +19,7 @@ from confluent_kafka.aio import AIOConsumer
 from connectors.kafka import Record, consumer, read
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, Answer
+from connectors.outbound.erp.comparison import Answers, Comparison
 from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.results import POSTINGS, Results
 from connectors.outbound.erp.routing import Ambiguous, Route, Routing
@@ -42,9 +43,11 @@ class Driver(Protocol):
 
     def add(self, entry: Entry) -> None: ...
     def withdraw(self, entry: Entry) -> bool: ...
+    def urge(self, partition: int) -> None: ...
     def has(self, document: str) -> bool: ...
     async def assigned(self, partition: int, note: list[int] | None) -> None: ...
     def notes(self, partition: int) -> list[int] | None: ...
+    def committed(self, partition: int, note: list[int] | None) -> None: ...
     async def drop(self, partition: int, within_s: float) -> None: ...
     async def run(self) -> None: ...
     async def stop(self, within_s: float) -> None: ...
@@ -64,6 +67,8 @@ class Connector:
         )
         self.group = f"{settings.app}-erp-shadow-{shadow}" if shadow else f"{settings.app}-erp"
         self.drivers: dict[str, Driver] = {}
+        self.answers = Answers()
+        self.comparison: Comparison | None = None
         self._tracks: dict[int, Track] = {}
         self._systems: OrderedDict[str, str] = OrderedDict()
         self._consumer: AIOConsumer
@@ -91,6 +96,8 @@ class Connector:
         try:
             async with asyncio.TaskGroup() as systems:
                 running = [systems.create_task(driver.run()) for driver in self.drivers.values()]
+                if self.comparison is not None:
+                    running.append(systems.create_task(self.comparison.run()))
                 while not self._stopping:
                     await self._take(await read(self._consumer, READ, LOOK_S))
                     await self._keep_house()
@@ -165,8 +172,12 @@ class Connector:
         entry = Entry(record, posting, route.system, posting["document"], target=route.system)
         entry.ask = record.offset < track.ask_below
         self._choose(entry, route)
+        if self._routing.systems[entry.system].adapter == "csv":
+            entry.document = entry.system  # a file has one order for all of it
         if track.admit(entry, lambda other: self.drivers[other.system].withdraw(other)):
             self.drivers[entry.system].add(entry)
+        else:
+            self.drivers[entry.system].urge(record.partition)
 
     def _choose(self, entry: Entry, route: Route) -> None:
         """Keep a document that may change over with the system that has it."""
@@ -196,8 +207,16 @@ class Connector:
 
     # ---- what the systems say -----------------------------------------------------------------------------------
 
-    async def settled(self, entry: Entry, _: Answer | None) -> None:
-        """Its result is written: it need not be read again."""
+    def settled(self, entry: Entry, answer: Answer | None) -> None:
+        """Its result is written: it need not be read again, unless a shadow's answer is still to be compared."""
+        if self._shadow and self.comparison is not None and answer is not None:
+            self.comparison.add(entry, answer)
+            return
+        self.answers.remember(entry, answer)
+        self.finished(entry)
+
+    def finished(self, entry: Entry) -> None:
+        """Nothing more is to be done about it."""
         track = self._tracks.get(entry.record.partition)
         if track is not None and not entry.dropped:
             track.finished(entry)
@@ -264,16 +283,13 @@ class Connector:
             log.info("offsets not committed: %s", error)
             return
         for place in places:
-            self._committed[place.partition] = place.offset, place.metadata
+            self._committed[place.partition] = place.offset, place.metadata or ""
+            notes = decode_notes(place.metadata)
+            for name, driver in self.drivers.items():
+                driver.committed(place.partition, notes.get(name))
 
     def _note(self, partition: int) -> str:
         return encode_notes({name: driver.notes(partition) for name, driver in self.drivers.items()})
-
-    async def commit_now(self, partition: int) -> None:
-        """Commit a partition with its notes before going on; a file system plans its next file so."""
-        track = self._tracks.get(partition)
-        if track is not None:
-            await self._commit_of([track])
 
     # ---- partitions come and go ---------------------------------------------------------------------------------
 
@@ -354,6 +370,11 @@ class Connector:
     def assigned(self) -> bool:
         """Whether the group has said which partitions are ours."""
         return self._started.is_set()
+
+    def read_to(self, partition: int) -> int:
+        """Below this offset everything of a partition was read and is held or settled."""
+        track = self._tracks.get(partition)
+        return 0 if track is None else track.read_to
 
     def committed(self, partition: int) -> int | None:
         """The offset below which everything of a partition is settled; None: another instance has it."""

@@ -5,18 +5,25 @@ import contextlib
 from pathlib import Path
 
 import yaml
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.aio import AIOProducer
 
 from connectors import process
-from connectors.kafka import producer
+from connectors.kafka import client, producer
 from connectors.outbound.erp import metrics
+from connectors.outbound.erp.adapter import Answer
 from connectors.outbound.erp.attempts import OnlineSystem, Pace
+from connectors.outbound.erp.batches import FileSystem
 from connectors.outbound.erp.breaker import Breaker, State
+from connectors.outbound.erp.comparison import Comparison
 from connectors.outbound.erp.connector import Connector, Driver
+from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.rest_adapter import RestAdapter
 from connectors.outbound.erp.results import EXCEPTIONS, LETTERS, POSTINGS, RESULTS, Results
 from connectors.outbound.erp.routing import Routing, RoutingError, System, parse, single
 from connectors.outbound.erp.settings import Settings
+from connectors.outbound.erp.targets import target
 from connectors.outbound.erp.throttle import Throttle
 from schemas.clock import clock
 from schemas.codec import Codec
@@ -61,8 +68,41 @@ async def _main(it: process.Process, settings: Settings, routing: Routing) -> No
     for shadow in shadows:
         connector = Connector(settings, routing, codec, results, shadow)
         connector.drivers[shadow] = _driver(routing.systems[shadow], settings, results, connector, shadow=True)
+        connector.comparison = _comparison(shadow, settings, routing, results, record, connector)
         connectors.append(connector)
     await _run(it, connectors, outgoing)
+
+
+def _comparison(
+    shadow: str, settings: Settings, routing: Routing, results: Results, record: Connector, connector: Connector
+) -> Comparison:
+    """Of a shadow's answers with those of the systems of record."""
+    admin = AdminClient(client(settings))
+
+    async def ask(entry: Entry, keys: list[str]) -> dict[str, Answer]:
+        route = routing.route(entry.posting)
+        found: dict[str, Answer] = {}
+        for name in (*route.former, route.system):
+            driver = record.drivers[name]
+            if isinstance(driver, OnlineSystem):
+                found |= await driver.ask(keys)
+        return found
+
+    async def passed(partition: int) -> int:
+        known = record.committed(partition)
+        return await asyncio.to_thread(_committed, admin, record.group, partition) if known is None else known
+
+    return Comparison(shadow, record.answers, results, ask=ask, passed=passed, done=connector.finished)
+
+
+def _committed(admin: AdminClient, group: str, partition: int) -> int:
+    """What another instance of the group has committed; 0 where the broker does not say."""
+    asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(POSTINGS, partition)])]
+    try:
+        answer = admin.list_consumer_group_offsets(asked, request_timeout=10)[group].result(10)
+    except KafkaException:
+        return 0
+    return int(answer.topic_partitions[0].offset)
 
 
 async def _run(it: process.Process, connectors: list[Connector], outgoing: AIOProducer) -> None:
@@ -104,6 +144,17 @@ def _driver(
     system: System, settings: Settings, results: Results, connector: Connector, *, shadow: bool = False
 ) -> Driver:
     """How postings get into a system, as declared."""
+    if system.adapter == "csv":
+        return FileSystem(
+            system.id,
+            target(system, settings.connect_timeout_ms / 1000, settings.total_timeout_ms / 1000),
+            results,
+            Path(settings.data_dir) / NAME / system.id,
+            size=system.batch_size,
+            interval_s=system.batch_interval_s,
+            settled=connector.settled,
+            read_to=connector.read_to,
+        )
     adapter = RestAdapter(
         system.url,
         token=system.token,

@@ -251,7 +251,7 @@ def _check_handovers(routing: Routing) -> None:
     """Only a system that can be asked whether it has a document can keep its documents."""
     files = {system.id for system in routing.systems.values() if system.adapter == "csv"}
     for number, rule in enumerate(routing.rules):
-        later = {each.system for each in routing.rules[number + 1 :]}
+        later = {rule.system, *(each.system for each in routing.rules[number + 1 :])}
         if rule.since is not None and rule.handover == "stay" and later & files:
             raise RoutingError(
                 f"routing.rules[{number}]: {', '.join(sorted(later & files))} takes files and cannot be asked which "

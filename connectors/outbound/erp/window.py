@@ -111,6 +111,11 @@ class Track:
             self._base += length
         return base
 
+    @property
+    def read_to(self) -> int:
+        """Below this offset everything was read and nothing is left."""
+        return self.position if self._first_left is None else min(self.position, self._first_left)
+
     def oldest(self) -> int | None:
         """Business time at which the oldest unsettled posting became due, as far as known."""
         due = [entry.posting["created_at"] for entry in self.held.values()]

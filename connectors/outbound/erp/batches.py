@@ -1,0 +1,272 @@
+"""One system that takes files: collects postings by partition, cuts files by number or time, reads the answers.
+
+What a file holds is committed with the group's offsets before it is written (`written,planned`): after a kill the same
+postings make the same file again, under the same name, and the ERP sees one file.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from connectors.outbound.erp import metrics
+from connectors.outbound.erp.adapter import OWNERS, Answer, Unanswered
+from connectors.outbound.erp.file_adapter import (
+    Acknowledgement,
+    PostingFile,
+    Unreadable,
+    answers_in,
+    bare,
+    file_named,
+    file_of,
+    partition_of,
+    postings_in,
+)
+from connectors.outbound.erp.lanes import Entry
+from connectors.outbound.erp.results import Results
+from connectors.outbound.erp.targets import BAD, DONE, Target, write_whole
+
+log = logging.getLogger(__name__)
+LOOK_S: Final = 0.1
+ANSWERS_S: Final = 1.0
+PAUSE_MOST_S: Final = 60.0
+
+
+@dataclass
+class Pile:
+    """Postings of one partition that wait for their file."""
+
+    written: int = 0
+    """Below this offset all of the system's postings are in files."""
+    planned: int = 0
+    """The next file goes up to this offset; at most `written` where none is planned."""
+    entries: list[Entry] = field(default_factory=list)
+    since: float = 0.0
+    urged: bool = False
+    busy: bool = False
+    gone: bool = False
+    plan_kept: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def note(self) -> list[int]:
+        return [self.written, max(self.written, self.planned)]
+
+
+class FileSystem:
+    """Driver of a system that takes files. `read_to` says up to which offset of a partition everything was read."""
+
+    def __init__(
+        self,
+        name: str,
+        target: Target,
+        results: Results,
+        archive: Path,
+        *,
+        size: int,
+        interval_s: float,
+        settled: Callable[[Entry, Answer | None], None],
+        read_to: Callable[[int], int],
+    ) -> None:
+        self.name = name
+        self._target, self._results, self._archive = target, results, archive
+        self._size, self._interval_s = size, interval_s
+        self._settled, self._read_to = settled, read_to
+        self._piles: dict[int, Pile] = {}
+        self._fault = ""
+        self._pause_s = 0.0
+        self._stopping = False
+
+    # ---- the driver's interface ---------------------------------------------------------------------------------
+
+    def add(self, entry: Entry) -> None:
+        pile = self._piles[entry.record.partition]
+        if entry.record.offset < pile.written:
+            self._settled(entry, None)
+            return
+        if not pile.entries:
+            pile.since = time.monotonic()
+        pile.entries.append(entry)
+
+    def withdraw(self, entry: Entry) -> bool:  # noqa: ARG002 - a file takes postings in the topic's order only
+        return False
+
+    def urge(self, partition: int) -> None:
+        """No more of this partition can be held: its file does not wait any longer."""
+        self._piles[partition].urged = True
+
+    def has(self, document: str) -> bool:
+        return any(entry.posting["document"] == document for pile in self._piles.values() for entry in pile.entries)
+
+    async def assigned(self, partition: int, note: list[int] | None) -> None:
+        written, planned = note or [0, 0]
+        self._piles[partition] = Pile(written, planned)
+        if planned > written:
+            self._piles[partition].plan_kept.set()
+
+    def notes(self, partition: int) -> list[int] | None:
+        pile = self._piles.get(partition)
+        return None if pile is None else pile.note
+
+    def committed(self, partition: int, note: list[int] | None) -> None:
+        """A note went with a commit: what it plans may be written."""
+        pile = self._piles.get(partition)
+        if pile is not None and note == pile.note:
+            pile.plan_kept.set()
+
+    async def drop(self, partition: int, within_s: float) -> None:
+        pile = self._piles.get(partition)
+        if pile is None:
+            return
+        pile.gone = True
+        for _ in range(int(within_s / LOOK_S)):
+            if not pile.busy:
+                break
+            await asyncio.sleep(LOOK_S)
+        if self._piles.get(partition) is pile:
+            del self._piles[partition]
+
+    async def run(self) -> None:
+        """Cut files and read answers until cancelled."""
+        answers_at = 0.0
+        while not self._stopping:
+            try:
+                for partition, pile in list(self._piles.items()):
+                    await self._tend(partition, pile)
+                if time.monotonic() >= answers_at:
+                    answers_at = time.monotonic() + ANSWERS_S
+                    await self._take_answers()
+                self._fault, self._pause_s = "", 0.0
+            except Unanswered as fault:
+                self._fault, self._pause_s = fault.reason, min(max(0.5, 2 * self._pause_s), PAUSE_MOST_S)
+                log.warning("files for %s wait %.1f s: %s", self.name, self._pause_s, fault.reason)
+                await asyncio.sleep(self._pause_s)
+            await asyncio.sleep(LOOK_S)
+
+    async def stop(self, within_s: float) -> None:
+        self._stopping = True
+        for _ in range(int(within_s / LOOK_S)):
+            if not any(pile.busy for pile in self._piles.values()):
+                return
+            await asyncio.sleep(LOOK_S)
+
+    def state(self) -> dict[str, Any]:
+        """For /readyz."""
+        return {
+            "waiting": sum(len(pile.entries) for pile in self._piles.values()),
+            "fault": self._fault or None,
+            "breaker": "open" if self._fault else "closed",
+        }
+
+    # ---- files --------------------------------------------------------------------------------------------------
+
+    async def _tend(self, partition: int, pile: Pile) -> None:
+        """Plan a file when it is time, and write it once its plan is committed."""
+        if pile.planned <= pile.written and not pile.gone and self._due(pile):
+            pile.planned, pile.urged = pile.entries[: self._size][-1].record.offset + 1, False
+            pile.plan_kept.clear()
+        if pile.planned <= pile.written or not pile.plan_kept.is_set() or pile.gone:
+            return
+        if self._read_to(partition) < pile.planned:  # after a restart: not all of it has been read again
+            return
+        pile.busy = True
+        try:
+            await self._write(pile)
+        finally:
+            pile.busy = False
+
+    def _due(self, pile: Pile) -> bool:
+        return bool(pile.entries) and (
+            pile.urged or len(pile.entries) >= self._size or time.monotonic() - pile.since >= self._interval_s
+        )
+
+    async def _write(self, pile: Pile) -> None:
+        entries = [entry for entry in pile.entries if entry.record.offset < pile.planned]
+        if entries:
+            file = file_of(self.name, entries)
+            await self._show(file)
+            await asyncio.gather(
+                *(
+                    self._results.attempt(
+                        entry.posting,
+                        "UNKNOWN",
+                        system=self.name,
+                        attempt=1,
+                        reason=f"in {file.name}.csv, not acknowledged yet",
+                    )
+                    for entry in entries
+                )
+            )
+            metrics.FILES.labels(self.name).inc()
+        pile.entries = [entry for entry in pile.entries if entry.record.offset >= pile.planned]
+        pile.since = time.monotonic()
+        pile.written = pile.planned
+        for entry in entries:
+            self._settled(entry, None)
+
+    async def _show(self, file: PostingFile) -> None:
+        """The file, then its manifest, by which the ERP knows that it is there; a copy of both stays here."""
+        mark = self._archive / f"{file.name}.sent"
+        if mark.exists() and mark.read_bytes() == file.manifest:
+            return  # shown before a kill; the ERP may have taken it away since
+        await asyncio.to_thread(write_whole, self._archive / f"{file.name}.csv", file.content)
+        await self._target.put(f"{file.name}.csv", file.content)
+        await self._target.put(f"{file.name}.manifest.json", file.manifest)
+        await asyncio.to_thread(write_whole, mark, file.manifest)
+
+    # ---- answers ------------------------------------------------------------------------------------------------
+
+    async def _take_answers(self) -> None:
+        """Read acknowledgement files of our partitions; those of others are other instances'."""
+        if not self._piles:
+            return
+        for name in await self._target.answers():
+            partition = partition_of(name)
+            if partition is None:
+                await self._unreadable(name, "its name is not that of a file of ours with .ack.csv")
+            elif partition in self._piles:
+                await self._take_answer(name)
+
+    async def _take_answer(self, name: str) -> None:
+        try:
+            answers, wrong = answers_in(await self._target.read(name))
+        except Unreadable as error:
+            await self._unreadable(name, str(error))
+            return
+        copy = self._archive / f"{file_named(name)}.csv"
+        known = postings_in(copy.read_bytes()) if copy.exists() else None
+        for answer in answers:
+            if known is not None and answer.key not in known:
+                wrong.append(f"{answer.key} does not stand in {copy.name}")
+                continue
+            await self._tell(name, answer, known)
+        if wrong:
+            await self._complain(name, "; ".join(wrong[:20]))
+        await self._target.set_aside(name, DONE)
+
+    async def _tell(self, name: str, answer: Acknowledgement, known: dict[str, Any] | None) -> None:
+        posting = bare(answer.key) if known is None else known[answer.key]
+        if answer.status == "REFUSED":
+            await self._results.exception(
+                "ERP_REFUSED",
+                posting,
+                f"{self.name} refused {posting['operation']} of {posting['document']}: {answer.reason}",
+                coordinate=name,
+                owner=OWNERS.get(posting["operation"]),
+                evidence={"system": self.name, "file": name, "reason": answer.reason or ""},
+            )
+        await self._results.attempt(
+            posting, answer.status, system=self.name, attempt=1, erp_document=answer.document, reason=answer.reason
+        )
+        metrics.ACKNOWLEDGED.labels(self.name, answer.status).inc()
+
+    async def _unreadable(self, name: str, why: str) -> None:
+        await self._complain(name, why)
+        await self._target.set_aside(name, BAD)
+
+    async def _complain(self, name: str, why: str) -> None:
+        await self._results.finding(
+            "ERP_ACKNOWLEDGEMENT", ("FILE", name), f"{name}: {why}", coordinate=name, evidence={"system": self.name}
+        )
