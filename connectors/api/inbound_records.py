@@ -172,10 +172,17 @@ HEARTBEATS: Final = Kind(
 # ---- what a model finds -----------------------------------------------------------------------------------------
 
 
+_OWN_WORDS: Final = {
+    "model_type": "is not an object",
+    "extra_forbidden": "is no field that is known here",
+    "missing": "is missing",
+}
+
+
 def _described(model: type[BaseModel], error: Any) -> Fault:
     """A finding of pydantic's with the field's own words for what it takes."""
     where = path(error["loc"]) or "item"
-    wrong = str(error["msg"]).removeprefix("Value error, ")
+    wrong = _OWN_WORDS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
     return fault(where, wrong, _takes(model, error["loc"]))
 
 

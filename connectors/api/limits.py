@@ -8,6 +8,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from throttled.asyncio import MemoryStore, RateLimitResult, RedisStore, Throttled, rate_limiter
+from throttled.exceptions import StoreUnavailableError
 
 from connectors.api.problems import Problem
 from connectors.api.security import Principal
@@ -86,7 +87,7 @@ class RateLimits:
         if time.monotonic() >= self._away_until:
             try:
                 return await self._throttle(rate, shared=True).limit(key, cost)
-            except (RedisError, OSError, TimeoutError):
+            except (StoreUnavailableError, RedisError, OSError, TimeoutError):
                 self._away_until = time.monotonic() + AWAY_S
         return await self._throttle(rate, shared=False).limit(key, cost)
 

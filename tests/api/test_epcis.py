@@ -409,12 +409,14 @@ json_values = st.recursive(
 def test_any_value_in_any_field_is_mapped_or_refused_with_its_place(field: str, value: Any):
     """Never another error, and a refusal never half of the scans."""
     event = json.loads(json.dumps({**copy.deepcopy(receiving()), field: value}))
+    made: list[Any] = []
+    where = "event"
     try:
-        made = scans(event, "event", CAPTURE)
+        made = list(scans(event, "event", CAPTURE))
     except Unmapped as refusal:
-        assert refusal.path.startswith("event")
-    else:
-        assert made
+        where = refusal.path
+
+    assert made or where.startswith("event.")
 
 
 @given(quantities=st.lists(st.integers(1, 10**9), min_size=1, max_size=8))
