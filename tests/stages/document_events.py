@@ -276,6 +276,7 @@ def notice(
     ship_to: str = "W1",
     document: str = "856-1",
     at: int = NOON,
+    shipment: str = "S1",
 ) -> tuple[str, Any]:
     content = {
         "supplier": "ACME",
@@ -300,7 +301,7 @@ def notice(
         ],
         "document": document,
     }
-    return _shipment("NOTICE", at, notice=content)
+    return _shipment("NOTICE", at, shipment=shipment, notice=content)
 
 
 def milestone(status: str, at: int = NOON, eta: int | None = None, event_id: str | None = None) -> tuple[str, Any]:
@@ -322,6 +323,7 @@ def unloaded(
     disposition: str = "available",
     corrects: str | None = None,
     at: int = NOON,
+    shipment: str = "S1",
 ) -> tuple[str, Any]:
     content = {
         "sku": sku,
@@ -331,14 +333,18 @@ def unloaded(
         "line": None,
         "corrects": corrects,
     }
-    return _shipment("RECEIVED", at, received=content)
+    return _shipment("RECEIVED", at, shipment=shipment, received=content)
 
 
 def judged(
-    sku: str, quantity: int, location: str = "W1", moved: tuple[str, str] = ("quality_hold", "available")
+    sku: str,
+    quantity: int,
+    location: str = "W1",
+    moved: tuple[str, str] = ("quality_hold", "available"),
+    shipment: str = "S1",
 ) -> tuple[str, Any]:
     """Goods of the shipment that inspection moved."""
-    return _shipment("INSPECTED", inspected=_inspection(sku, quantity, None, location, moved))
+    return _shipment("INSPECTED", shipment=shipment, inspected=_inspection(sku, quantity, None, location, moved))
 
 
 # ---- orders -----------------------------------------------------------------------------------------------------
