@@ -1,17 +1,17 @@
 """`stockstream`: every command, thin over the packages that do the work. Exit codes: 0 done, 1 not so, 2 usage."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams import settings as worker_settings
+from cli import api, commerce, redis_view
+from cli.console import Json, fail, out, print_json, settings_or_fail, tell
+from schemas import environment
+from streams.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,31 +22,16 @@ app = typer.Typer(
 topics_app = typer.Typer(no_args_is_help=True, help="The topic catalogue: list, create, verify.")
 schemas_app = typer.Typer(no_args_is_help=True, help="The schemas: register, check compatibility.")
 app.add_typer(topics_app, name="topics")
+connect_app = typer.Typer(no_args_is_help=True, help="The connectors, each a process of its own.")
 app.add_typer(schemas_app, name="schemas")
-out, err = Console(), Console(stderr=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
-
-
-def tell(text: str) -> None:
-    """To people, beside the output: lines are as long as they are, so that names can be found and copied."""
-    err.print(text, highlight=False, soft_wrap=True)
-
-
-def fail(message: str, code: int = 1) -> typer.Exit:
-    tell(f"[red]error:[/red] {escape(message)}")
-    return typer.Exit(code)
-
-
-def settings_or_fail() -> worker_settings.Settings:
-    try:
-        return worker_settings.load()
-    except worker_settings.SettingError as error:
-        raise fail(str(error), 2) from None
-
-
-def print_json(value: Any) -> None:
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+app.add_typer(connect_app, name="connect")
+app.add_typer(api.keys_app, name="api-keys")
+app.add_typer(commerce.webhooks_app, name="webhooks")
+app.add_typer(redis_view.view_app, name="view")
+app.command("api")(api.api)
+connect_app.command("redis")(redis_view.connect_redis)
+connect_app.command("webhooks")(commerce.connect_webhooks)
+connect_app.command("shop")(commerce.connect_shop)
 
 
 @app.command()
@@ -75,7 +60,7 @@ def up(
     """
     from local.up import run_up
 
-    chosen, given = settings_or_fail(), worker_settings.given()
+    chosen, given = settings_or_fail(Settings), environment.given(Settings)
     raise typer.Exit(run_up(chosen, given, workers=workers, as_json=as_json))
 
 
@@ -84,18 +69,20 @@ def worker() -> None:
     """Run one worker until it is told to stop. Exit codes: 74 stuck, 75 fault (start again), 76 state is damaged."""
     from streams.worker import run
 
-    run(settings_or_fail())
+    run(settings_or_fail(Settings))
 
 
 @app.command("settings")
 def list_settings(as_json: Json = False) -> None:
     """List every setting with its default and meaning."""
-    rows = worker_settings.documented()
+    from cli.settings import rows
+
     if as_json:
-        print_json([{"variable": name, "default": default, "meaning": doc} for name, default, doc in rows])
+        names = ("process", "variable", "default", "meaning")
+        print_json([dict(zip(names, row, strict=True)) for row in rows()])
         return
-    table = Table("variable", "default", "meaning")
-    for row in rows:
+    table = Table("process", "variable", "default", "meaning")
+    for row in rows():
         table.add_row(*row)
     out.print(table)
 
@@ -124,7 +111,7 @@ def topics_apply(as_json: Json = False) -> None:
     from schemas.access import librdkafka
     from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
 
-    chosen = settings_or_fail()
+    chosen = settings_or_fail(Settings)
     try:
         created = apply(
             librdkafka(chosen),
@@ -146,7 +133,7 @@ def schemas_register(as_json: Json = False) -> None:
     """Register every subject with its compatibility mode; an incompatible change is refused, naming the field."""
     from schemas.registry import RegistryError, register_all
 
-    chosen = settings_or_fail()
+    chosen = settings_or_fail(Settings)
     try:
         ids = register_all(chosen, channel_ids(chosen.channels))
     except RegistryError as error:
@@ -162,7 +149,7 @@ def schemas_check(as_json: Json = False) -> None:
     """Say what `register` would be refused for, without registering anything."""
     from schemas.registry import RegistryError, check_all
 
-    chosen = settings_or_fail()
+    chosen = settings_or_fail(Settings)
     try:
         findings = check_all(chosen, channel_ids(chosen.channels))
     except RegistryError as error:
@@ -223,7 +210,7 @@ def availability(
     from connectors.availability import read_availability, render
     from schemas.registry import RegistryError
 
-    chosen = settings_or_fail()
+    chosen = settings_or_fail(Settings)
     try:
         found = read_availability(chosen, sku, location)
     except (RegistryError, TimeoutError) as error:

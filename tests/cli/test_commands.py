@@ -11,9 +11,9 @@ from click import Command, Group
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from cli.settings import rows
 from schemas import topics_admin
 from schemas.catalogue import catalogue
-from streams.settings import documented
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = {"STOCKSTREAM_REGISTRY": "http://127.0.0.1:9", "STOCKSTREAM_BOOTSTRAP": "127.0.0.1:9"}
@@ -59,7 +59,7 @@ def test_every_setting_is_listed():
     """Variable, default and meaning of each, none left out."""
     listed = json.loads(run("settings", "--json").stdout)
 
-    assert [(row["variable"], row["default"], row["meaning"]) for row in listed] == documented()
+    assert [tuple(row.values()) for row in listed] == rows()
     assert run("settings").exit_code == 0
 
 

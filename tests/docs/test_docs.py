@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.settings import documented
+from cli.settings import rows
 from tables.exceptions import CATEGORIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,9 +15,13 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*
 def test_every_setting_is_documented_with_its_default():
     """docs/settings.md misses none and invents none."""
     page = (ROOT / "docs" / "settings.md").read_text()
-    rows = re.findall(r"^\| `(STOCKSTREAM_\w+)` \| (?:`(.*?)`)? ?\| (.*) \|$", page, re.MULTILINE)
+    found = [
+        (process, *row)
+        for process, section in re.findall(r"^## `?(.*?)`?\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+        for row in re.findall(r"^\| `(STOCKSTREAM_\w+)` \| (?:`(.*?)`)? ?\| (.*) \|$", section, re.MULTILINE)
+    ]
 
-    assert documented() == rows
+    assert rows() == found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
