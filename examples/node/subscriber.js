@@ -10,8 +10,10 @@ import { setTimeout as rest } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs;
-const BOOTSTRAP = process.env.STOCKSTREAM_BOOTSTRAP || "127.0.0.1:9092";
-const REGISTRY = (process.env.STOCKSTREAM_REGISTRY || "http://127.0.0.1:8081").replace(/\/$/, "");
+const setting = (name, otherwise = "") => process.env[`STOCKSTREAM_${name}`] || otherwise;
+const content = (name) => (setting(name) ? readFileSync(setting(name), "utf8").trimEnd() : undefined);
+const BOOTSTRAP = setting("BOOTSTRAP", "127.0.0.1:9092");
+const REGISTRY = setting("REGISTRY", "http://127.0.0.1:8081").replace(/\/$/, "");
 const KEPT = ["revision", "quantity", "status", "next_date", "fallback", "as_of"];
 const BATCH = 200;
 const TRIES = 4;
@@ -20,7 +22,7 @@ const IN_WORDS = {
   UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic; check the channel's id",
   TOPIC_AUTHORIZATION_FAILED: "this user may not read the topic; ask for the channel's ACL",
   GROUP_AUTHORIZATION_FAILED: "this user may not use the group; ask for the channel's ACL",
-  SASL_AUTHENTICATION_FAILED: "the broker refuses the login; check KAFKA_SASL_… and KAFKA_SECURITY_PROTOCOL",
+  KafkaJSSASLAuthenticationError: "the broker refuses the login; check STOCKSTREAM_SASL_USERNAME and its password",
 };
 
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
@@ -56,8 +58,8 @@ class Schemas {
 
   async #fetch(number) {
     const url = `${REGISTRY}/schemas/ids/${number}`;
-    const login = process.env.STOCKSTREAM_REGISTRY_LOGIN; // user:password
-    const headers = login ? { Authorization: `Basic ${Buffer.from(login).toString("base64")}` } : {};
+    const login = Buffer.from(`${setting("REGISTRY_USERNAME")}:${content("REGISTRY_PASSWORD_FILE")}`).toString("base64");
+    const headers = setting("REGISTRY_USERNAME") ? { Authorization: `Basic ${login}` } : {};
     let problem;
     for (let attempt = 0; attempt < TRIES; attempt++) {
       try {
@@ -127,7 +129,7 @@ class Subscriber {
 
   constructor(channel, store) {
     this.topic = `channel.${channel}.availability`;
-    this.group = process.env.STOCKSTREAM_GROUP || `${channel}-subscriber`; // kafkajs wants one; offsets are the store's
+    this.group = setting("GROUP", `${channel}-subscriber`); // kafkajs wants one; offsets are the store's
     this.store = store;
     this.kafka = new Kafka({ brokers: BOOTSTRAP.split(","), clientId: this.group, logLevel: logLevel.NOTHING, ...security() });
   }
@@ -159,12 +161,12 @@ class Subscriber {
     try {
       await admin.connect();
     } catch (error) {
-      throw new Trouble(IN_WORDS[error.type] ?? `no broker answers at ${BOOTSTRAP} (${error.message}); does it run?`);
+      throw new Trouble(IN_WORDS[error.type ?? error.name] ?? `no broker answers at ${BOOTSTRAP} (${error.message}); does it run?`);
     }
     try {
       await admin.fetchTopicMetadata({ topics: [this.topic] });
     } catch (error) {
-      throw new Trouble(`${this.topic}: ${IN_WORDS[error.type] ?? error.message}`);
+      throw new Trouble(`${this.topic}: ${IN_WORDS[error.type ?? error.name] ?? error.message}`);
     } finally {
       await admin.disconnect();
     }
@@ -183,7 +185,7 @@ class Subscriber {
     consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
       const cause = error.cause ?? error;
       console.error(`Kafka at ${BOOTSTRAP}: ${cause.message}`);
-      if (!restart) this.stop(new Trouble(`${topic}: ${IN_WORDS[cause.type] ?? cause.message}`));
+      if (!restart) this.stop(new Trouble(`${topic}: ${IN_WORDS[cause.type ?? cause.name] ?? cause.message}`));
     });
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
@@ -280,12 +282,12 @@ class Subscriber {
   }
 }
 
-/** Kafka's settings by librdkafka's names; Node's own NODE_EXTRA_CA_CERTS names a private authority. */
 function security() {
-  const { KAFKA_SECURITY_PROTOCOL: protocol = "PLAINTEXT", KAFKA_SASL_MECHANISM: mechanism = "PLAIN" } = process.env;
-  const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = process.env;
-  const sasl = { mechanism: mechanism.toLowerCase(), username, password };
-  return { ssl: protocol.endsWith("SSL"), ...(protocol.startsWith("SASL") && { sasl }) };
+  const protocol = setting("SECURITY_PROTOCOL", "PLAINTEXT");
+  const files = { ca: content("SSL_CA_FILE"), cert: content("SSL_CERTIFICATE_FILE"), key: content("SSL_KEY_FILE") };
+  const login = { username: setting("SASL_USERNAME"), password: content("SASL_PASSWORD_FILE") };
+  const sasl = { mechanism: setting("SASL_MECHANISM", "SCRAM-SHA-512").toLowerCase(), ...login };
+  return { ssl: protocol.endsWith("SSL") && files, ...(protocol.startsWith("SASL") && { sasl }) };
 }
 
 function withResolvers() {

@@ -16,17 +16,28 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import fastavro
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-BOOTSTRAP = os.environ.get("STOCKSTREAM_BOOTSTRAP", "127.0.0.1:9092")
-REGISTRY = os.environ.get("STOCKSTREAM_REGISTRY", "http://127.0.0.1:8081").rstrip("/")
+
+def setting(name: str, otherwise: str = "") -> str:
+    return os.environ.get(f"STOCKSTREAM_{name}") or otherwise
+
+
+def secret(name: str) -> str:
+    """The content of the file that a setting names; nothing where it names none."""
+    return Path(setting(name)).read_text().rstrip() if setting(name) else ""
+
+
+BOOTSTRAP = setting("BOOTSTRAP", "127.0.0.1:9092")
+REGISTRY = setting("REGISTRY", "http://127.0.0.1:8081").rstrip("/")
 KEPT = ("revision", "quantity", "status", "next_date", "fallback", "as_of")
 BATCH, TRIES, WAIT_S = 200, 4, 30.0
 HOPELESS = {
-    KafkaError._AUTHENTICATION: "the broker refuses the login; check KAFKA_SASL_… and KAFKA_SECURITY_PROTOCOL",  # noqa: SLF001
+    KafkaError._AUTHENTICATION: "the broker refuses the login; check STOCKSTREAM_SASL_USERNAME and its password",  # noqa: SLF001
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "this user may not read the topic; ask for the channel's ACL",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "this user may not use the group; ask for the channel's ACL",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic; check the channel's id",
@@ -62,8 +73,8 @@ class Schemas:
 
     def _fetch(self, number: int) -> Any:
         url = f"{REGISTRY}/schemas/ids/{number}"
-        login = os.environ.get("STOCKSTREAM_REGISTRY_LOGIN")  # user:password
-        headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
+        login = f"{setting('REGISTRY_USERNAME')}:{secret('REGISTRY_PASSWORD_FILE')}".encode()
+        headers = {"Authorization": f"Basic {base64.b64encode(login).decode()}"} if len(login) > 1 else {}
         problem = ""
         for attempt in range(TRIES):
             try:
@@ -142,9 +153,13 @@ class Subscriber:
 
     def new_consumer(self) -> Consumer:
         security = {
-            name.removeprefix("KAFKA_").lower().replace("_", "."): value
-            for name, value in os.environ.items()
-            if name.startswith(("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_"))
+            "security.protocol": setting("SECURITY_PROTOCOL", "PLAINTEXT"),
+            "ssl.ca.location": setting("SSL_CA_FILE"),
+            "ssl.certificate.location": setting("SSL_CERTIFICATE_FILE"),
+            "ssl.key.location": setting("SSL_KEY_FILE"),
+            "sasl.mechanism": setting("SASL_MECHANISM", "SCRAM-SHA-512"),
+            "sasl.username": setting("SASL_USERNAME"),
+            "sasl.password": secret("SASL_PASSWORD_FILE"),
         }
         return Consumer(
             {
@@ -156,7 +171,7 @@ class Subscriber:
                 "enable.partition.eof": True,
                 "log_level": 0,
                 "error_cb": self.hear,
-                **security,
+                **{name: value for name, value in security.items() if value},
             }
         )
 
@@ -281,7 +296,7 @@ def main() -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(subscriber, "stopping", True))
         subscriber.run(chosen.until_idle_seconds)
-    except (Trouble, KafkaException) as error:
+    except (Trouble, KafkaException, OSError) as error:
         print(f"Ended: {error}", file=sys.stderr)
         return 1
     say("state", **store.state())

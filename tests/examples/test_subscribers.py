@@ -1,7 +1,6 @@
 """The examples of examples/ as a channel's developer runs them: killed, started again, against a real topic."""
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,30 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_commands import java, node, python
+from example_commands import WITHIN_S, Command, ended
 from offer_history import REVISIONS, SKUS, OfferHistory
 
 pytestmark = pytest.mark.stack
-WITHIN_S = 120
-Command = list[str]
-
-
-@pytest.fixture(scope="module", params=[python, java, node], ids=lambda build: build.__name__)
-def command(request: pytest.FixtureRequest) -> Command:
-    """How the example is started, without its arguments."""
-    return request.param()
-
-
-@pytest.fixture
-def site(bootstrap: str, registry_url: str) -> dict[str, str]:
-    """The environment a subscriber is told where things are by."""
-    return {**os.environ, "STOCKSTREAM_BOOTSTRAP": bootstrap, "STOCKSTREAM_REGISTRY": registry_url}
-
-
-def ended(command: Command, site: dict[str, str]) -> tuple[int, list[dict[str, Any]], str]:
-    """Exit code, lines and what went to standard error of a run that ends by itself."""
-    done = subprocess.run(command, env=site, capture_output=True, text=True, timeout=WITHIN_S, check=False)
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
 def killed(command: Command, site: dict[str, str], after_changes: int) -> None:

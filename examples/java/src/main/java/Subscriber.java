@@ -50,8 +50,8 @@ import org.apache.kafka.common.serialization.StringDeserializer;
  * <p>Subscriber CHANNEL [--state FILE] [--until-idle-seconds N]; examples/README.md has the settings and the rule.
  */
 public final class Subscriber {
-  private static final String BOOTSTRAP = setting("STOCKSTREAM_BOOTSTRAP", "127.0.0.1:9092");
-  private static final String REGISTRY = setting("STOCKSTREAM_REGISTRY", "http://127.0.0.1:8081").replaceAll("/$", "");
+  private static final String BOOTSTRAP = setting("BOOTSTRAP", "127.0.0.1:9092");
+  private static final String REGISTRY = setting("REGISTRY", "http://127.0.0.1:8081").replaceAll("/$", "");
   private static final int BATCH = 200;
   private static final int TRIES = 4;
   private static final Duration WAIT = Duration.ofSeconds(30);
@@ -149,10 +149,10 @@ public final class Subscriber {
     private Schema fetch(int number) throws Unreadable {
       URI url = URI.create(REGISTRY + "/schemas/ids/" + number);
       HttpRequest.Builder request = HttpRequest.newBuilder(url).timeout(Duration.ofSeconds(10));
-      String login = System.getenv("STOCKSTREAM_REGISTRY_LOGIN"); // user:password
-      if (login != null) {
-        byte[] bytes = login.getBytes(StandardCharsets.UTF_8);
-        request.header("Authorization", "Basic " + Base64.getEncoder().encodeToString(bytes));
+      String user = setting("REGISTRY_USERNAME", "");
+      if (!user.isEmpty()) {
+        byte[] login = (user + ":" + content("REGISTRY_PASSWORD_FILE")).getBytes(StandardCharsets.UTF_8);
+        request.header("Authorization", "Basic " + Base64.getEncoder().encodeToString(login));
       }
       String problem = "";
       for (int attempt = 0; attempt < TRIES; attempt++) {
@@ -202,18 +202,24 @@ public final class Subscriber {
     settings.put("auto.offset.reset", "earliest");
     settings.put("max.poll.records", BATCH);
     settings.put("default.api.timeout.ms", "15000");
-    System.getenv().forEach((name, value) -> {
-      if (name.matches("KAFKA_(SECURITY|SASL|SSL)_.*")) {
-        settings.put(name.substring(6).toLowerCase().replace('_', '.'), value);
-      }
-    });
-    String user = System.getenv("KAFKA_SASL_USERNAME"); // as librdkafka has it; Java wants a login module
-    if (user != null && !settings.containsKey("sasl.jaas.config")) {
-      boolean scram = String.valueOf(settings.get("sasl.mechanism")).startsWith("SCRAM");
+    String protocol = setting("SECURITY_PROTOCOL", "PLAINTEXT");
+    settings.put("security.protocol", protocol);
+    if (!setting("SSL_CA_FILE", "").isEmpty()) {
+      settings.put("ssl.truststore.type", "PEM");
+      settings.put("ssl.truststore.certificates", content("SSL_CA_FILE"));
+    }
+    if (!setting("SSL_CERTIFICATE_FILE", "").isEmpty()) {
+      settings.put("ssl.keystore.type", "PEM");
+      settings.put("ssl.keystore.certificate.chain", content("SSL_CERTIFICATE_FILE"));
+      settings.put("ssl.keystore.key", content("SSL_KEY_FILE"));
+    }
+    if (protocol.startsWith("SASL")) {
+      String mechanism = setting("SASL_MECHANISM", "SCRAM-SHA-512");
+      String module = mechanism.startsWith("SCRAM") ? "scram.ScramLoginModule" : "plain.PlainLoginModule";
+      settings.put("sasl.mechanism", mechanism);
       settings.put("sasl.jaas.config", String.format(
           "org.apache.kafka.common.security.%s required username=\"%s\" password=\"%s\";",
-          scram ? "scram.ScramLoginModule" : "plain.PlainLoginModule",
-          quoted(user), quoted(setting("KAFKA_SASL_PASSWORD", ""))));
+          module, quoted(setting("SASL_USERNAME", "")), quoted(content("SASL_PASSWORD_FILE"))));
     }
     return new KafkaConsumer<>(settings, new StringDeserializer(), new ByteArrayDeserializer());
   }
@@ -342,8 +348,18 @@ public final class Subscriber {
   }
 
   private static String setting(String name, String otherwise) {
-    String value = System.getenv(name);
+    String value = System.getenv("STOCKSTREAM_" + name);
     return value == null || value.isEmpty() ? otherwise : value;
+  }
+
+  /** What is in the file that a setting names. */
+  private static String content(String name) {
+    String path = setting(name, "");
+    try {
+      return path.isEmpty() ? "" : Files.readString(Path.of(path)).stripTrailing();
+    } catch (IOException error) {
+      throw new Trouble("STOCKSTREAM_" + name + "=" + path + ": cannot be read");
+    }
   }
 
   private static String quoted(String text) {
@@ -385,9 +401,9 @@ public final class Subscriber {
     } catch (TimeoutException error) {
       System.err.printf("Ended: no broker answers at %s (%s); does it run?%n", BOOTSTRAP, error.getMessage());
     } catch (AuthenticationException error) {
-      System.err.printf("Ended: the broker refuses the login (%s); check KAFKA_SASL_…%n", error.getMessage());
+      System.err.printf("Ended: the broker refuses the login; check STOCKSTREAM_SASL_USERNAME and its password (%s)%n", error.getMessage());
     } catch (AuthorizationException error) {
-      System.err.printf("Ended: %s; ask for the channel's ACL%n", error.getMessage());
+      System.err.printf("Ended: this user may not read the topic; ask for the channel's ACL (%s)%n", error.getMessage());
     } catch (Trouble | KafkaException error) {
       System.err.printf("Ended: %s%n", error.getMessage());
     }
