@@ -83,7 +83,7 @@ def test_an_empty_redis_in_place_of_the_one_before_is_filled(view, own_redis):
 
 
 def test_a_redis_that_lost_the_last_seconds_gets_them_again(view):
-    """A failover to a replica that was behind: the older positions there are where the view reads on."""
+    """A failover to a replica that was behind, noticed without any new record: the view reads on from there."""
     expected = positions(view, "BEHIND")
     view.start("one")
     view.await_revisions(expected)
@@ -91,8 +91,7 @@ def test_a_redis_that_lost_the_last_seconds_gets_them_again(view):
     newer = positions(view, "", 2, skus=list(expected))
     view.await_revisions(newer)
     put_back(view, before)
-    newest = positions(view, "", 3, skus=list(expected)[:1])
-    view.await_revisions(newer | newest)
+    view.await_revisions(newer)
 
 
 def test_scripts_are_loaded_again_when_redis_forgot_them(view):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from connectors.kafka import Record
-from connectors.outbound.redis_view import metrics
+from connectors.outbound.redis_view import keys, metrics
 from connectors.outbound.redis_view.away import Away, pauses
 from connectors.outbound.redis_view.changes import Changes
 from connectors.outbound.redis_view.decoding import Decoding
@@ -21,6 +21,7 @@ from connectors.outbound.redis_view.store import NotTheView, Store
 from schemas.codec import Undecodable
 
 log = logging.getLogger("redis-view")
+CHECK_S = 1.0
 LOGGED_PER_TOPIC = 20
 """Undecodable records told one by one; after that they are only counted, and told by the thousand."""
 
@@ -50,6 +51,7 @@ class View:
         """Of all the view's topics, whoever has them."""
         self._astray = False
         self._told: Away | None = None
+        self._checked = time.monotonic()
         self._applying: asyncio.Task[None] | None = None
 
     # ---- the group's doing --------------------------------------------------------------------------------------
@@ -100,6 +102,8 @@ class View:
         await self._settle()
         if batch.reached or batch.ends:
             self._applying = asyncio.create_task(self._apply(batch))
+        elif time.monotonic() > self._checked + CHECK_S:
+            await self._check()
 
     def start_over(self, other: NotTheView) -> None:
         """Read all positions again before anything else is applied."""
@@ -140,6 +144,15 @@ class View:
         await self.reader.start({partition: place.next for partition, place in mine.items()})
         self.places.open(mine)
         await self._mark_built()
+
+    async def _check(self) -> None:
+        """With nothing to do: does Redis still stand where it stood? After a failover to a copy it may not."""
+        self._checked = time.monotonic()
+        partitions = list(self.places.opened)
+        found = await self._store.positions(partitions) if partitions else []
+        for partition, (offset, _) in zip(partitions, found, strict=True):
+            if offset != self.places.opened[partition].stored:
+                raise NotTheView("moved", keys.offset_field(*partition))
 
     def _batch(self, records: Iterable[Record], ends: dict[Partition, int]) -> Batch:
         batch = Batch(self._settings.app)
