@@ -87,7 +87,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for route in _routes(app.routes):
             if route.include_in_schema:
                 for method in route.methods or ():
-                    _complete(document["paths"][route.path_format][method.lower()], _scope(route))
+                    operation = document["paths"][route.path_format][method.lower()]
+                    _complete(operation, _scope(route), document["components"]["schemas"])
         document["components"].get("schemas", {}).pop("HTTPValidationError", None)
         document["components"].get("schemas", {}).pop("ValidationError", None)
         app.openapi_schema = document
@@ -110,7 +111,7 @@ def _scope(route: APIRoute) -> str | None:
     return next((call.scope for call in calls if isinstance(call, Scope)), None)
 
 
-def _complete(operation: dict[str, Any], scope: str | None) -> None:
+def _complete(operation: dict[str, Any], scope: str | None, shapes: dict[str, Any]) -> None:
     if scope is not None:
         operation["security"] = [{"bearer": []}, {"key": []}]
         operation["x-scope"] = scope
@@ -121,3 +122,25 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
             if answer["description"] in KINDS:
                 example["type"] = f"/docs/problems#{anchor(answer['description'])}"
             answer["content"] = {MEDIA: {**answer["content"]["application/json"], "example": example}}
+        for content in answer.get("content", {}).values():
+            if not content.keys() & {"example", "examples"}:
+                content["example"] = sample(content.get("schema", {}), shapes)
+
+
+def sample(schema: dict[str, Any], shapes: dict[str, Any]) -> Any:
+    """A value of a schema, from the examples its fields name."""
+    if "$ref" in schema:
+        return sample(shapes[schema["$ref"].rsplit("/", 1)[1]], shapes)
+    for named in ("examples", "enum"):
+        if schema.get(named):
+            return schema[named][0]
+    if "const" in schema or "default" in schema:
+        return schema.get("const", schema.get("default"))
+    if either := schema.get("anyOf"):
+        return sample(either[0], shapes)
+    if "properties" in schema:
+        return {name: sample(part, shapes) for name, part in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [sample(schema["items"], shapes)]
+    plain = {"integer": schema.get("minimum", 1), "number": 1, "boolean": True, "string": "text", "object": {}}
+    return plain.get(schema.get("type", ""))
