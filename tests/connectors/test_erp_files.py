@@ -133,7 +133,10 @@ def test_files_are_the_same_after_a_kill_and_their_answers_become_results(site):
         wait(lambda s=start: len(list(out.glob("*.csv"))) > s // 15, "files to appear")
         connector.kill()
         connector.start()
-    rows = lambda: [row for rows in shown(out).values() for row in rows]  # noqa: E731
+
+    def rows() -> list[dict[str, str]]:
+        return [row for each in shown(out).values() for row in each]
+
     wait(lambda: len(rows()) >= 90, "all postings to be in files")
     unknown = wait(lambda: (r := site.results()) and len({x["idempotency_key"] for x in r}) == 90 and r, "results")
     for name, each in shown(out).items():
@@ -149,7 +152,7 @@ def test_files_are_the_same_after_a_kill_and_their_answers_become_results(site):
     assert refused == {key for key, outcome in site.final().items() if outcome == "REFUSED"}
     assert refused == {e["subject"]["id"] for e in site.exceptions()}
     assert {p["correlation_id"] for p in sent} == {r["correlation_id"] for r in site.results()}
-    wait(lambda: (answers / "bad" / "hello.ack.csv").exists(), "the strange file to be set aside")
+    wait((answers / "bad" / "hello.ack.csv").exists, "the strange file to be set aside")
 
 
 @pytest.mark.stack

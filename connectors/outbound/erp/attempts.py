@@ -56,7 +56,7 @@ class OnlineSystem:
         self.lanes = Lanes()
         self._results, self._throttle, self._pace = results, throttle, pace
         self._settled, self._move, self._keep = settled, move, keep
-        self._inquiries = Inquiries(name, adapter, throttle, pace.total_s)
+        self._inquiries = Inquiries(name, adapter, throttle, pace.total_s, self.lanes.answered)
         self._slots = asyncio.Semaphore(pace.concurrency)
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = False

@@ -1,7 +1,7 @@
 """Questions to the ERP by idempotency key, many in one request: whoever asks takes others along that will have to."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from connectors.outbound.erp import metrics
@@ -14,9 +14,12 @@ TOGETHER: Final = 50
 
 
 class Inquiries:
-    """Asks for postings of one system."""
+    """Asks for postings of one system; `answered` hears of each one that need not be asked for any more."""
 
-    def __init__(self, system: str, adapter: Adapter, throttle: Throttle, total_s: float) -> None:
+    def __init__(
+        self, system: str, adapter: Adapter, throttle: Throttle, total_s: float, answered: Callable[[Entry], None]
+    ) -> None:
+        self._answered = answered
         self._system, self._adapter, self._throttle, self._total_s = system, adapter, throttle, total_s
         self._expected: dict[int, Entry] = {}
         self._underway: dict[int, asyncio.Future[None]] = {}
@@ -69,4 +72,5 @@ class Inquiries:
         for entry in entries:
             entry.found = answers.get(entry.posting["idempotency_key"])
             entry.ask = entry.found is not None
+            self._answered(entry)
             metrics.INQUIRIES.labels(self._system, "not found" if entry.found is None else "found").inc()

@@ -111,6 +111,12 @@ class Lanes:
             return
         entry.resting = asyncio.get_running_loop().call_later(seconds, self._rested, entry)
 
+    def answered(self, entry: Entry) -> None:
+        """It was asked for ahead: from now on it needs another token."""
+        queue = self._queues.get(entry.document)
+        if queue is not None and queue[0] is entry:
+            self._offer(entry)
+
     def done(self, entry: Entry) -> None:
         """It is settled: the next of its document may go."""
         queue = self._queues.get(entry.document)
@@ -185,9 +191,5 @@ class Lanes:
             if self._ranks.get(rank.document) is not rank:
                 heapq.heappop(heap)
                 continue
-            now = self._queues[rank.document][0].kind
-            if now == kind:
-                return rank
-            heapq.heappop(heap)  # meanwhile it was asked for
-            heapq.heappush(self._ready.setdefault(now, []), rank)
+            return rank
         return None
