@@ -17,6 +17,7 @@ ENABLED = Gauge("stockstream_webhook_enabled", "1: the subscription is served, 0
 SHOP_REQUESTS = Counter("stockstream_shop_requests", "Requests to the shop, by outcome.", ["outcome"])
 SHOP_ITEMS = Counter("stockstream_shop_items", "Items the shop answered about, by outcome.", ["outcome"])
 SHOP_PENDING = Gauge("stockstream_shop_pending", "SKUs waiting to be set in the shop.")
+SHOP_UNVERIFIED = Gauge("stockstream_shop_unverified", "SKUs to be set once more since the start, to be sure.")
 SHOP_SECONDS = Histogram(
     "stockstream_shop_request_seconds",
     "Time of one request to the shop.",

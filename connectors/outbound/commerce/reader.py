@@ -22,6 +22,8 @@ from schemas.registry import client, schema_of
 COMMIT_S: Final = 0.3
 """How often offsets are committed at most; a crash repeats no more than this and what was under way."""
 LOOK_S: Final = 0.05
+SESSION_MS: Final = 10_000
+"""After this long the partitions of a process that was killed go to another."""
 
 REBALANCING: Final = frozenset(
     {"REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "_NO_OFFSET", "_ASSIGNMENT_LOST"}
@@ -45,7 +47,7 @@ class ChannelReader:
 
     async def run(self) -> None:
         """Read and commit until cancelled."""
-        source = kafka.consumer(self._settings, self._group, enable_partition_eof=True)
+        source = kafka.consumer(self._settings, self._group, enable_partition_eof=True, session_timeout_ms=SESSION_MS)
         try:
             await source.subscribe([self._topic], on_revoke=self._revoke, on_lost=self._revoke)
             await self._follow(source)

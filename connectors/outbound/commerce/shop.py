@@ -179,6 +179,7 @@ class Shop:
                 if self._outbox.look_again(change):
                     self._outbox.put_back([change])
                     self._reader.arrived.set()
+            metrics.SHOP_UNVERIFIED.set(len(self._to_verify))
             await asyncio.sleep(LOOK_S)
 
     async def _differs(self, change: Change, ours: int, theirs: int | None) -> None:

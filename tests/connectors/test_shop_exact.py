@@ -1,0 +1,139 @@
+"""The shop adapter on a real broker and real HTTP: after any fault and kill the shop has the channel's quantities."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from local.supervised import await_all
+from tests.connectors.commerce_site import CommerceSite, Shop, until
+
+pytestmark = pytest.mark.stack
+ALL_FAULTS = {
+    "latency_ms": 60,
+    "error_rate": 0.1,
+    "error_after_rate": 0.1,
+    "lost_answer_rate": 0.05,
+    "lost_answer_ms": 1600,
+    "throttle_rate": 0.05,
+    "retry_after_s": 1,
+    "sale_rate": 0.2,
+}
+
+
+@pytest.fixture
+def site(stack, tmp_path) -> Iterator[CommerceSite]:
+    running = CommerceSite(stack, tmp_path)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def shop(tmp_path) -> Iterator[Shop]:
+    running = Shop(tmp_path)
+    yield running
+    running.process.stop()
+
+
+def equal(site: CommerceSite, shop: Shop) -> bool:
+    return shop.state()["inventory"] == site.quantities()
+
+
+def tell_many(site: CommerceSite, count: int, seed: int, skus: int = 60) -> None:
+    chance = random.Random(seed)
+    for _ in range(count):
+        site.tell(f"SKU-{chance.randrange(skus):03d}", chance.randrange(8))
+    site.flush()
+
+
+def test_the_shop_has_what_the_channel_offers(site, shop):
+    """A first state and the changes after it; no divergence where nobody else changes anything."""
+    tell_many(site, 200, seed=1)
+    site.start("shop", shop_url=shop.url)
+    until("the first state", lambda: equal(site, shop))
+    tell_many(site, 200, seed=2)
+
+    until("the changes after it", lambda: equal(site, shop))
+    assert [] == site.exceptions("SHOP_DIVERGENCE")
+
+
+def test_with_all_faults_and_kills_the_shop_ends_with_the_channel_s_quantities(site, shop):
+    """Latency, errors before and after the commit, lost answers, throttling, own sales, an outage, random SIGKILLs."""
+    shop.faults(seed=5, **ALL_FAULTS)
+    chance = random.Random(5)
+    process = site.start("shop", shop_url=shop.url, shop_batch=5, shop_verify_ms=1_500)
+    for round_ in range(6):
+        tell_many(site, 150, seed=20 + round_)
+        shop.faults(seed=round_, **ALL_FAULTS, outage=round_ == 3)
+        await_all([process], within_s=60)
+        time.sleep(chance.uniform(0.5, 2.0))
+        process.kill()
+        process.start()
+    shop.faults()
+
+    until("the channel's quantities in the shop", lambda: equal(site, shop), 90)
+    until("and still so once all has been set again", lambda: equal(site, shop) and committed(process), 60)
+    assert shop.count("own sales") > 0
+    assert shop.count("answered again") > 0
+
+
+def committed(process) -> bool:
+    """Whether nothing is pending or held any more, by its own metrics."""
+    lines = httpx2.get(f"{process.url}/metrics", timeout=10).text.splitlines()
+    values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+    return values["stockstream_shop_pending"] == 0 and values["stockstream_shop_unverified"] == 0
+
+
+def test_two_instances_share_the_shop_and_one_takes_over_from_the_other(site, shop):
+    """Each sets its own partitions; when one is killed the other does its work too, and nothing goes back."""
+    first = site.start("shop", shop_url=shop.url, shop_verify_ms=1_000)
+    site.start("shop", shop_url=shop.url, shop_verify_ms=1_000)
+    tell_many(site, 200, seed=40)
+    until("all set by both", lambda: equal(site, shop))
+    tell_many(site, 200, seed=41)
+    first.kill()
+    tell_many(site, 200, seed=42)
+
+    until("all set by the one left", lambda: equal(site, shop), 90)
+
+
+def test_a_shop_s_own_sale_is_told_and_overruled(site, shop):
+    """ours_wins: what else changed the shop is an exception, set again, and resolved by that."""
+    site.tell("SKU-A", 10)
+    site.flush()
+    site.start("shop", shop_url=shop.url)
+    until("the first quantity", lambda: equal(site, shop))
+    shop.faults(seed=1, sale_rate=1.0)
+    site.tell("SKU-A", 20)
+    site.flush()
+    until("the sale", lambda: shop.count("own sales"))
+    shop.faults()
+    until("our quantity", lambda: equal(site, shop))
+
+    [raised] = {each["exception_id"]: each for each in site.exceptions("SHOP_DIVERGENCE")}.values()
+    assert "SKU-A: the shop has 9, it was given 10" in raised["message"]
+    until("its resolution", lambda: raised["exception_id"] in resolved(site))
+
+
+def resolved(site: CommerceSite) -> set[str]:
+    return {each["exception_id"] for each in site.records("exceptions.resolutions")}
+
+
+def test_by_the_rule_report_a_sale_in_flight_stays_until_the_next_change(site, shop):
+    """report: the shop's own value stands and somebody hears of it; the channel's next change is set on top of it."""
+    site.tell("SKU-A", 10)
+    site.flush()
+    site.start("shop", shop_url=shop.url, shop_rule="report")
+    until("the first quantity", lambda: equal(site, shop))
+    shop.faults(seed=1, sale_rate=1.0)
+    site.tell("SKU-A", 20)
+    site.flush()
+    until("the exception", lambda: site.exceptions("SHOP_DIVERGENCE"))
+    shop.faults()
+
+    assert {"SKU-A": 9} == shop.state()["inventory"]
+    site.tell("SKU-A", 19)
+    site.flush()
+    until("the next change", lambda: equal(site, shop))
