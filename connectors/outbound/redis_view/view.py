@@ -128,6 +128,8 @@ class View:
         """Find out where Redis stands and read on from there."""
         if await self._store.open():
             log.info("the view's marker is %s", self._store.epoch)
+            if policy := await self._store.evicts():
+                log.warning("maxmemory-policy is %s: Redis may make holes in the view; set it to noeviction", policy)
         stored = await self._store.positions(partitions)
         extents = await self.reader.extents(partitions)
         found = {}
