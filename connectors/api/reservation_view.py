@@ -1,5 +1,6 @@
 """What is known of reservations without asking the single writer, and what a channel's rule keeps back."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -12,7 +13,7 @@ from connectors.api.writing import Writing
 from connectors.outbound.redis_view import keys
 from schemas.records import ChannelAvailability, ReservationRequest
 from tables.channels import Channel
-from tables.fallback import fallback
+from tables.fallback import Freshness, fallback
 
 PENDING_S: Final = 3_600
 """How long a request without a decision is remembered as pending."""
@@ -84,14 +85,17 @@ async def place_allowed(edge: Edge, request: ReservationRequest) -> str | None:
     if value is None:  # nothing offered: the single writer says why
         return request["location"]
     offer: ChannelAvailability = orjson.loads(value)
-    return allowed(offer, edge, channel, request["location"], request["quantity"])
+    return allowed(offer, channel, edge.view.worst, request["location"], request["quantity"])
 
 
 def allowed(
-    offer: ChannelAvailability, edge: Edge, channel: Channel, location: str | None, quantity: int
+    offer: ChannelAvailability,
+    channel: Channel,
+    statuses: Mapping[str, Freshness],
+    location: str | None,
+    quantity: int,
 ) -> str | None:
-    """As above, of an offer."""
-    statuses = edge.view.worst
+    """The same of an offer, with the feeds' status by location; raise Withheld."""
     shown = fallback(offer, statuses, channel.fallback, channel.low_at)
     if shown is offer:
         return location

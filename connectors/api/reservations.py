@@ -33,7 +33,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"
 ReservationId = Annotated[
     str,
     Path(
-        min_length=3, max_length=140, description="As answered.", examples=["SKU-0001.9b1deb4d3b7d4bad9bdd2b0d7b3dcb6d"]
+        min_length=1, max_length=140, description="As answered.", examples=["SKU-0001.9b1deb4d3b7d4bad9bdd2b0d7b3dcb6d"]
     ),
 ]
 ChannelName = Annotated[Text | None, Field(description="Who asks; a caller bound to a channel may leave it out.")]

@@ -34,15 +34,15 @@ def now_ms() -> int:
 class Site:
     """One application id on one stack; tests keep apart by their SKUs."""
 
-    def __init__(self, stack: Any, directory: Path) -> None:
-        self.stack, self.directory = stack, directory
-        self.site = up.Site(stack, list(CHANNELS), APP, PARTITIONS)
+    def __init__(self, stack: Any, directory: Path, app: str = APP) -> None:
+        self.stack, self.directory, self.app = stack, directory, app
+        self.site = up.Site(stack, list(CHANNELS), app, PARTITIONS)
         self.site.prepare()
         self.codec = registry.connected_codec(stack.registry_url, CHANNELS)
         self.producer = Producer(
             {"bootstrap.servers": stack.bootstrap, "partitioner": "murmur2_random", "linger.ms": 5}
         )
-        self.observer = Observer(stack.bootstrap, APP)
+        self.observer = Observer(stack.bootstrap, app)
         self.workers: dict[str, WorkerProcess] = {}
         self.expected: dict[str, int] = defaultdict(int)
         self._numbers = itertools.count()
@@ -135,7 +135,7 @@ class Site:
     def kept(self, skus: Sequence[str]) -> dict[str, int]:
         """On hand by key, from the table's changelog: what a worker that starts would read back."""
         mine, found = set(skus), dict[str, int]()
-        for record in self.observer.read(changelog(APP, "inventory")):
+        for record in self.observer.read(changelog(self.app, "inventory")):
             if record.key.partition("|")[0] in mine and not record.key.endswith("|*"):
                 found[record.key] = Position.load(record.value).on_hand()
         return found
