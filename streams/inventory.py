@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.records import Availability, AvailabilityDelta, ChannelAvailability, LedgerEntry
+from streams.open_rows import SKU_ROW, OpenRows
 from tables import backorders, reservations
 from tables.adjustments import adjustment, plain_adjustment, touched
 from tables.availability import delta, merged, snapshot
@@ -17,13 +18,12 @@ from tables.materiality import gate
 from tables.offer import described, offers, plan
 from tables.outcome import HEADER_SIZE, Entry, Outcome, Output, check_order
 from tables.plain import fold_plain
-from tables.position import DAY, NO_DATE, Position, due_of, peek
+from tables.position import DAY, NO_DATE, Position, peek
 from tables.reservations import Shelf, Verdict
 from tables.sku import ANYWHERE, Sku, Terms, read
 
 LEDGER: Final = "inventory.ledger"
 _SKU_KEY: Final = "|" + ANYWHERE
-_SKU_ROW: Final = _SKU_KEY.encode()
 _OF_SKUS: Final = frozenset({"POLICY", "RESERVATION", "CLOCK"})
 
 
@@ -63,15 +63,14 @@ def clock(key: str, now: int) -> Output:
 
 
 class _Fold:
-    """The rows one step has open; row keys as bytes."""
+    """One step over the rows it has open, and what it has to say."""
 
     def __init__(self, rows: Mapping[bytes, bytes], config: Channels) -> None:
         self._rows = rows
         self._config = config
-        self._positions: dict[bytes, Position] = {}
-        self._plain: dict[bytes, bytes] = {}  # rows folded the short way; a key is here or there
+        self._open = OpenRows(rows)
+        self._positions, self._plain, self._skus = self._open.positions, self._open.plain, self._open.skus
         self._snapshots: dict[str, Availability] = {}
-        self._skus: dict[bytes, Sku] = {}
         self._outputs: list[Output] = []
         self._deltas: dict[str, AvailabilityDelta] = {}
         self._offers: dict[tuple[str, str], ChannelAvailability] = {}
@@ -99,7 +98,7 @@ class _Fold:
                 position = Position.load(row)
                 self._plain.pop(raw, None)
             elif entry["kind"] != "CLOCK":
-                position = self._new(offset, key)
+                position = self._open.new_position(offset, key)
             else:
                 return
             self._positions[raw] = position
@@ -120,9 +119,9 @@ class _Fold:
         """A fact about a SKU everywhere: its policy, a reservation, or the time."""
         kind = entry["kind"]
         code = key[: -len(_SKU_KEY)].encode()
-        if kind not in _OF_SKUS or (kind == "CLOCK" and code not in self._skus and code + _SKU_ROW not in self._rows):
+        if kind not in _OF_SKUS or (kind == "CLOCK" and code not in self._skus and code + SKU_ROW not in self._rows):
             return
-        sku = self._sku(code)
+        sku = self._open.sku(code)
         check_order(key, offset, sku.offset)
         sku.touch(offset)
         if kind == "POLICY":
@@ -135,10 +134,10 @@ class _Fold:
         self._offer(code, offset, entry["recorded_at"], entry["correlation_id"])
 
     def _apply_policy(self, offset: int, key: str, segment: str, safety_stock: int, entry: LedgerEntry) -> None:
-        position = self._look_at(key.encode())
+        position = self._open.position(key.encode())
         if position.safety_stock == safety_stock and position.segment == segment:
             return
-        self._touch(offset, key, position)
+        self._open.touch(offset, key, position)
         position.set_policy(entry, segment, safety_stock)
         self._judge(key, position, entry)
 
@@ -162,8 +161,8 @@ class _Fold:
         name = code.decode()
         for location, holds in reservations.by_location(verdicts).items():
             key = f"{name}|{location}"
-            position = self._look_at(key.encode())
-            self._touch(offset, key, position)
+            position = self._open.position(key.encode())
+            self._open.touch(offset, key, position)
             position.set_holds(entry, holds)
             self._judge(key, position, entry)
         if verdicts:
@@ -179,53 +178,8 @@ class _Fold:
         share = next((share for share in terms.shares if share.channel.id == channel), None)
         if share is None:
             return Shelf((), 0)
-        places = [(terms.locations[n], self._promise(code + terms.keys[n], now)) for n in share.places]
+        places = [(terms.locations[n], self._open.promise(code + terms.keys[n], now)) for n in share.places]
         return Shelf(places, share.buffer)
-
-    def _promise(self, raw: bytes, now: int) -> int:
-        """A position's ATP; where it changes with time, and the time has come, ahead of its clock entry."""
-        position = self._positions.get(raw)
-        if position is None:
-            row = self._plain.get(raw) or self._rows[raw]
-            if not 0 < due_of(row) <= now:
-                return int(peek(row, HEADER_SIZE)[0])
-        elif not 0 < position.due <= now:
-            return position.atp
-        else:
-            row = position.dump()
-        ahead = Position.load(row)
-        ahead.clock = max(ahead.clock, now)
-        ahead.derive()
-        return ahead.atp
-
-    # ---- rows ---------------------------------------------------------------------------------------------------
-
-    def _look_at(self, raw: bytes) -> Position:
-        """A position that is there; it is only kept once it is touched."""
-        position = self._positions.get(raw)
-        return Position.load(self._plain.get(raw) or self._rows[raw]) if position is None else position
-
-    def _touch(self, offset: int, key: str, position: Position) -> None:
-        """The entry of the SKU at this offset changes the position."""
-        check_order(key, offset, position.offset)
-        raw = key.encode()
-        self._positions[raw] = position
-        self._plain.pop(raw, None)
-        position.offset = offset
-
-    def _new(self, offset: int, key: str) -> Position:
-        code, _, location = key.partition("|")
-        sku = self._sku(code.encode())
-        sku.add_location(location)
-        sku.touch(offset)
-        return Position.new(Terms(sku.terms).segment, sku.safety_stock(location))
-
-    def _sku(self, code: bytes) -> Sku:
-        sku = self._skus.get(code)
-        if sku is None:
-            row = self._rows.get(code + _SKU_ROW)
-            sku = self._skus[code] = Sku.new() if row is None else Sku.load(row)
-        return sku
 
     # ---- telling ------------------------------------------------------------------------------------------------
 
@@ -258,7 +212,7 @@ class _Fold:
         """Judge what channels are offered of a SKU on what its locations promise as of this entry."""
         sku = self._skus.get(code)
         if sku is None:
-            due, expiry, told, raw_terms = read(self._rows[code + _SKU_ROW])
+            due, expiry, told, raw_terms = read(self._rows[code + SKU_ROW])
         else:
             due, expiry, told, raw_terms = sku.due, sku.expiry, sku.told, sku.terms
         terms = plan(self._config, raw_terms)
@@ -274,7 +228,7 @@ class _Fold:
         if expiry and (not look or expiry < look):
             look = expiry
         if tellings or look != due:
-            sku = self._sku(code)
+            sku = self._open.sku(code)
             for telling in tellings:
                 self._tell(described(telling, terms, code.decode(), figures, correlation_id))
                 sku.tell(telling[0].slot, telling[0].channel.id, telling[1])
@@ -301,6 +255,6 @@ class _Fold:
         outputs += [("availability.snapshots", key, said) for key, said in self._snapshots.items()]
         for code, sku in self._skus.items():
             if sku.changed:
-                rows[code + _SKU_ROW] = sku.dump()
+                rows[code + SKU_ROW] = sku.dump()
         outputs += [(f"channel.{channel}.availability", sku, said) for (channel, sku), said in self._offers.items()]
         return Outcome(rows, outputs)

@@ -11,8 +11,10 @@ from schemas.records import Claim
 
 DateKey = tuple[bool, int, str, str]
 Part = tuple[str, str | None, int, int | None, str]
-"""Line, shipment (of a hold: its order), quantity, date (days since the epoch; none: now), state. A list where it comes
-from a row."""
+"""Line, shipment, quantity, date (days since the epoch; none: now), state. A list where it comes from a row.
+
+A hold's line is the coordinate of the request, its shipment the order it is confirmed for.
+"""
 
 ClaimFacts = list[Any]
 """Settled, moved, fence_days, offset_days, parts: a list, as the row has it."""
@@ -93,21 +95,35 @@ def confirmed(order: str, reservation_id: str) -> str:
     return f"{CONFIRMED}{order}:{reservation_id}"
 
 
-def hold(claims: dict[str, ClaimFacts], reference: str, quantity: int, order: str | None) -> int:
-    """Hold a quantity for a reservation, of which an order may be known; 0 lets go. Return by how much more is held."""
+def hold(claims: dict[str, ClaimFacts], reference: str, quantity: int, order: str | None, coordinate: str) -> int:
+    """Hold a quantity for a reservation, of which an order may be known; 0 lets go. Return by how much more is held.
+
+    `coordinate` is that of the request.
+    """
     before = outstanding(claims.pop(reference, None))
     if quantity:
-        claims[reference] = [0, 0, 0, 0, [["", order, quantity, None, RESERVED]]]
+        claims[reference] = [0, 0, 0, 0, [[coordinate, order, quantity, None, RESERVED]]]
     return quantity - before
 
 
-def lapse(claims: dict[str, ClaimFacts], reference: str) -> int:
-    """Let go what was held for the order that now speaks for itself; return how much that was."""
+def lapse(claims: dict[str, ClaimFacts], reference: str, coordinate: str) -> int:
+    """Let go what was held for the order that now speaks for itself; return how much that was.
+
+    `coordinate` is of what made the order speak: a request before a hold's own, and it has not heard of that hold yet.
+    """
     order = reference.partition(":")[2]
     prefix, gone = f"{CONFIRMED}{order}:", 0
-    for held in [name for name in claims if name.startswith(prefix) and claims[name][PARTS][0][1] == order]:
-        gone += outstanding(claims.pop(held))
+    for held in [name for name in claims if name.startswith(prefix)]:
+        requested, of, *_ = claims[held][PARTS][0]
+        if of == order and not _earlier(coordinate, requested):
+            gone += outstanding(claims.pop(held))
     return gone
+
+
+def _earlier(coordinate: str, other: str) -> bool:
+    """Whether one record stands before another in the same partition of the same topic."""
+    (place, _, offset), (other_place, _, other_offset) = coordinate.rpartition("@"), other.rpartition("@")
+    return place != "" and place == other_place and int(offset) < int(other_offset)
 
 
 def transfer(transit: dict[str, Transit], reference: str, quantity: int, left_at: int | None) -> None:

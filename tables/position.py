@@ -223,7 +223,7 @@ class Position:
         self._mark(entry, entry["kind"])
         demand = self.demand = self.demand or {}
         for reference, quantity, order in holds:
-            self.allocated += claims.hold(demand, reference, quantity, order)
+            self.allocated += claims.hold(demand, reference, quantity, order, entry["coordinate"])
 
     def on_hand(self) -> int:
         """Everything here, in whatever disposition."""
@@ -344,7 +344,8 @@ class Position:
             demand = self.demand = self.demand or {}
             before = claims.outstanding(demand.get(reference))
             claims.restate(demand, reference, claim)
-            self.allocated += claims.outstanding(demand.get(reference)) - before - claims.lapse(demand, reference)
+            self.allocated += claims.outstanding(demand.get(reference)) - before
+            self.allocated -= claims.lapse(demand, reference, entry["coordinate"])
             self.backorders = backordered(self.backorders, reference, claim)
 
     # ---- the promise --------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_no_more_is_held_than_is_free_and_all_of_it_is_let_go(story):
         assert sums == {f"RESERVATION:{name}": quantity for name, quantity in open_.items()}
 
     inventory.take(tick(NOON + 10 * DAY))
-    inventory.take(*(allocate(order=order, key=key) for order in "AB" for key in ("S1|DC01", DC2)))
+    inventory.take(*(allocate(order=order, key=key, at=NOON + 10 * DAY) for order in "AB" for key in ("S1|DC01", DC2)))
     left = on_positions(inventory, "")  # of movements whose order is yet to come
     assert left == dict.fromkeys(on_positions(inventory, "SALES_ORDER:"), 0)
     assert held(inventory) == (0, 0)

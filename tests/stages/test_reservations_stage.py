@@ -169,6 +169,28 @@ def test_a_confirmed_hold_goes_to_the_order_without_a_gap():
     assert (held(inventory), atp(inventory)) == ((6, 0), (0, 4))
 
 
+def test_two_holds_confirmed_for_one_order_are_each_held_until_it_has_heard_of_them():
+    """The order's answer to the first, on its way when the second is confirmed, does not let the second go."""
+    inventory = stocked()
+    inventory.take(reserve("a", 2), reserve("b", 3), confirm("a", at=NOON + 1), confirm("b", at=NOON + 2))
+    inventory.take(allocate((2, None, "RESERVED"), at=NOON + 1))
+    assert held(inventory)[0] == 5
+
+    inventory.take(allocate((2, None, "RESERVED"), (3, None, "RESERVED"), at=NOON + 2))
+    assert held(inventory)[0] == 5
+    inventory.take(allocate(at=NOON + 3))
+    assert held(inventory)[0] == 0
+
+
+def test_the_order_s_own_document_rules_at_once():
+    """It comes from another topic: what it does not hold is free, whatever was confirmed for it."""
+    inventory = stocked()
+    inventory.take(reserve("a", 2), confirm("a", at=NOON + 9))
+    inventory.take(allocate((1, None), at=NOON, coordinate="erp.sales-orders[0]@1"))
+
+    assert held(inventory)[0] == 1
+
+
 def test_another_order_s_claim_does_not_touch_a_confirmed_hold():
     """Not even one whose number begins the same way."""
     inventory = stocked()
