@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import api, commerce, redis_view
+from cli import api, commerce, erp, redis_view
 from cli.console import Json, fail, out, print_json, settings_or_fail, tell
 from schemas import environment
 from streams.settings import Settings
@@ -32,6 +32,7 @@ app.command("api")(api.api)
 connect_app.command("redis")(redis_view.connect_redis)
 connect_app.command("webhooks")(commerce.connect_webhooks)
 connect_app.command("shop")(commerce.connect_shop)
+connect_app.command("erp")(erp.connect_erp)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 
 from local.clock_file import ClockFile
+from local.edges import SHOP_CHANNEL, Edges, edges, groups
 from local.evidence import Evidence, gather
 from local.journal import JournalWriter
 from local.live import State, View, view_for
@@ -44,6 +45,8 @@ SESSION_TIMEOUT_MS = 6_000
 FEED_LATE_AFTER_MS, FEED_STALE_AFTER_MS = 90 * 60_000, 150 * 60_000  # a business hour passes in half a second
 DOWN_S = 2.0  # how long the killed worker stays away
 SETTLED_S = 4.0  # nothing new for this long, several sweeps, is the end
+HOME_WITHIN_S = 60.0  # for shoppers to cancel what they hold
+MOST_WANTED = 60  # items that shoppers look at
 STALLED_S = 120.0  # the wait gives up when nothing has moved for this long
 TOLD = ("availability.deltas", "exceptions", "exceptions.resolutions", "feeds.status")
 
@@ -70,6 +73,7 @@ class Run:
     settled_ms: int = 0
     production_s: float = 0.0
     restarts: int = 0
+    shopped: dict[str, Any] = field(default_factory=dict)
 
     @property
     def journals(self) -> tuple[Path, Path]:
@@ -152,21 +156,70 @@ def _play(run: Run, workers: int, open_things: ExitStack) -> tuple[Summary, dict
     _publish_reference_data(run, stack.bootstrap, stack.registry_url)
     run.view.say(f"starting {workers} workers")
     crew = open_things.enter_context(_crew(run, site, workers))
+    run.view.say("starting the API, the connectors, a stand-in ERP and a stand-in shop")
+    around = open_things.enter_context(edges(site, run.directory, run.channels, clock=f"file:{run.plan.clock}"))
     await_ready(crew, within_s=120)
-    observer = Observer(stack.bootstrap, APP)
+    observer = Observer(stack.bootstrap, APP, groups(APP))
     open_things.callback(observer.close)
     wire = Wire(stack.registry_url)
-    watch = Watch(run, crew, observer, Tail(stack.bootstrap, TOLD), wire)
+    watch = Watch(run, crew, around, observer, Tail(stack.bootstrap, TOLD), wire)
     open_things.callback(watch.tail.close)
+    shoppers = open_things.enter_context(_shoppers(run, around))
     _produce(run, production, watch, {"bootstrap": stack.bootstrap, "registry": stack.registry_url})
+    run.shopped = _go_home(shoppers, watch)
     _settle(run, watch)
-    run.restarts = sum(worker.restarts for worker in crew)
+    run.restarts = sum(process.restarts for process in (*crew, *around.all))
     run.state.phase = "proving"
     run.view.show(run.state)
-    evidence: Evidence = gather(observer, wire, run.channels)
+    evidence: Evidence = gather(observer, wire, run.channels, around, stack.redis_url, APP)
     summary = summarise(run, evidence)
     endpoints = {"kafka": stack.bootstrap, "registry": stack.registry_url, "redis": stack.redis_url}
+    endpoints |= {"api": f"{around.api_url}/docs", "erp": around.erp.url, "shop": around.shop.url}
     return summary, {**endpoints, **{worker.name: worker.url for worker in crew}, "files": str(run.directory)}
+
+
+@contextmanager
+def _shoppers(run: Run, around: Edges) -> Iterator[subprocess.Popen[str]]:
+    """A crowd that reserves and lets go through the API, the sought-after items most."""
+    by_demand = sorted(run.simulation.published, key=lambda product: -product.weight)
+    skus = [product.sku for product in by_demand[:MOST_WANTED]]
+    with (run.directory / "shoppers.log").open("wb") as log:
+        crowd = subprocess.Popen(
+            [sys.executable, "-m", "local.shoppers", around.api_url, SHOP_CHANNEL, str(run.plan.seed), *skus],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": importable()},
+            start_new_session=True,
+            text=True,
+        )
+    assert crowd.stdin is not None
+    crowd.stdin.write(around.shop_key + "\n")
+    crowd.stdin.flush()
+    try:
+        yield crowd
+    finally:
+        crowd.kill()
+        crowd.wait()
+
+
+def _go_home(crowd: "subprocess.Popen[str]", watch: "Watch") -> dict[str, Any]:
+    """Let the shoppers cancel what they hold; returns what they lived through."""
+    assert crowd.stdin is not None
+    assert crowd.stdout is not None
+    crowd.stdin.close()
+    end = time.monotonic() + HOME_WITHIN_S
+    while crowd.poll() is None:
+        watch.look()
+        if time.monotonic() > end:
+            raise DemoError(f"the shoppers had not cancelled their reservations within {HOME_WITHIN_S:.0f} s")
+        time.sleep(0.05)
+    told = crowd.stdout.read()
+    if crowd.returncode:
+        raise DemoError(
+            f"the shoppers ended with status {crowd.returncode}; see {watch.run.directory / 'shoppers.log'}"
+        )
+    return dict(json.loads(told))
 
 
 def _publish_reference_data(run: Run, bootstrap: str, registry: str) -> None:
@@ -257,13 +310,23 @@ class Production:
 class Watch:
     """Keeps the state on view up to date, and the workers running."""
 
-    def __init__(self, run: Run, crew: list[WorkerProcess], observer: Observer, tail: Tail, wire: Wire) -> None:
-        self.run, self.crew, self.observer, self.tail = run, crew, observer, tail
+    def __init__(
+        self, run: Run, crew: list[WorkerProcess], around: Edges, observer: Observer, tail: Tail, wire: Wire
+    ) -> None:
+        self.run, self.crew, self.around, self.observer, self.tail = run, crew, around, observer, tail
         self._wire = wire
         self._looked = 0.0
         self._owner: dict[str, str] = {}  # of each exception
         self.moved = time.monotonic()
         self.down: WorkerProcess | None = None
+        """The worker that was killed, while it is away; the ERP connector was killed with it."""
+
+    def revive(self) -> None:
+        """Start what was killed."""
+        if self.down is not None:
+            self.down.start()
+            self.around.erp_connector.start()
+            self.down = None
 
     def look(self) -> None:
         """One round: new records, lag, workers; then show it."""
@@ -290,6 +353,8 @@ class Watch:
                 if worker is not self.down:
                     worker.look_after()
                 state.workers[worker.name] = "killed" if worker is self.down else worker.state()[1]
+            for process in self.around.all:
+                process.look_after()
         self.run.view.show(state)
 
 
@@ -321,12 +386,14 @@ def _produce(run: Run, production: Production, watch: Watch, endpoints: dict[str
             run.killed_ms = time.time_ns() // 1_000_000
             watch.down = victim
             victim.kill()
+            watch.around.erp_connector.kill()
             back_at = now + DOWN_S
-            view.say(f"{victim.name} killed (SIGKILL), it had partitions {run.killed_partitions}")
+            view.say(
+                f"{victim.name} killed (SIGKILL), it had partitions {run.killed_partitions}; the ERP connector as well"
+            )
         elif watch.down is not None and now >= back_at:
-            watch.down = None
-            victim.start()
-            view.say(f"{victim.name} started again")
+            watch.revive()
+            view.say(f"{victim.name} and the ERP connector started again")
         watch.look()
         time.sleep(0.05)
 
@@ -339,9 +406,7 @@ def _settle(run: Run, watch: Watch) -> None:
     ends: dict[tuple[str, int], int] = {}
     watch.moved = time.monotonic()
     while not quiet_since or time.monotonic() - quiet_since < SETTLED_S:
-        if watch.down is not None:
-            watch.down.start()
-            watch.down = None
+        watch.revive()
         watch.look()
         now_ends = watch.observer.ends()
         waiting = watch.observer.waiting()

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+import redis
 import yaml
 
+from connectors.outbound.redis_view import keys
+from local.edges import Edges
 from local.observer import Observer, Published
 from local.wire import Wire
 
@@ -24,10 +28,15 @@ class Evidence:
     dead_letters: list[dict[str, Any]]
     feeds: dict[str, dict[str, Any]]
     ledger_entries: int
+    postings: Keyed
+    replies: Keyed
+    erp: dict[str, Any]  # what the ERP holds
+    shop: dict[str, Any]  # and the shop
+    view: dict[str, dict[str, Any]]  # positions as the Redis view has them
 
 
-def gather(observer: Observer, wire: Wire, channels: Path) -> Evidence:
-    """Read every output topic to its end."""
+def gather(observer: Observer, wire: Wire, channels: Path, around: Edges, redis_url: str, app: str) -> Evidence:
+    """Read every output topic to its end, and ask those outside what they hold."""
     rules = yaml.safe_load(channels.read_text())["channels"]
     last: dict[str, Published] = {}
     count = 0
@@ -49,4 +58,20 @@ def gather(observer: Observer, wire: Wire, channels: Path) -> Evidence:
         dead_letters=[value for _, value in values("dead-letters")],
         feeds=dict(values("feeds.status")),
         ledger_entries=sum(1 for _ in observer.read("inventory.ledger")),
+        postings=values("erp.postings"),
+        replies=values("reservations.replies"),
+        erp=around.in_erp(),
+        shop=around.in_shop(),
+        view=_in_redis(redis_url, app, {key.rpartition("|")[0] for key in last}),
     )
+
+
+def _in_redis(url: str, app: str, skus: set[str]) -> dict[str, dict[str, Any]]:
+    """Every position that the view holds, by `sku|location`."""
+    found: dict[str, dict[str, Any]] = {}
+    with redis.Redis.from_url(url, socket_timeout=10) as client:
+        for sku in skus:
+            held: Any = client.hgetall(keys.sku(app, sku))
+            for location, value in keys.records(held).items():
+                found[f"{sku}|{location.decode()}"] = orjson.loads(value)
+    return found

@@ -5,10 +5,12 @@ Reads committed records only, as every consumer of Stockstream should.
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 INPUTS: dict[str, tuple[str, ...]] = {
     "intake": (
@@ -39,18 +41,26 @@ class Published(NamedTuple):
 
 
 class Observer:
-    """Looks at one product instance, named by its application id. Not for several threads."""
+    """Looks at one product instance, named by its application id. Not for several threads.
 
-    def __init__(self, bootstrap: str, app: str) -> None:
+    `groups`: other consumer groups that belong to it, and the topics each reads; they count as stages of their own.
+    """
+
+    def __init__(self, bootstrap: str, app: str, groups: Mapping[str, Sequence[str]] | None = None) -> None:
         self._bootstrap = bootstrap
-        self._group = self._consumer(app)
         self._probe = self._consumer("demo-observer")
-        topics = self._group.list_topics(timeout=TIMEOUT_S).topics
-        self.partitions = {
-            stage: [TopicPartition(topic, p) for topic in inputs if topic in topics for p in topics[topic].partitions]
-            for stage, inputs in INPUTS.items()
-        }
-        self._all = [partition for partitions in self.partitions.values() for partition in partitions]
+        topics = self._probe.list_topics(timeout=TIMEOUT_S).topics
+
+        def partitions(inputs: Iterable[str]) -> list[TopicPartition]:
+            return [TopicPartition(topic, p) for topic in inputs if topic in topics for p in topics[topic].partitions]
+
+        self.partitions = {stage: partitions(inputs) for stage, inputs in INPUTS.items()}
+        self._admin = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET)
+        self._groups = {app: list(chain.from_iterable(self.partitions.values()))}
+        for group, inputs in (groups or {}).items():
+            self.partitions[group] = partitions(inputs)
+            self._groups[group] = self.partitions[group]
+        self._all = list(chain.from_iterable(self._groups.values()))
 
     def _consumer(self, group: str) -> Consumer:
         return Consumer(
@@ -67,12 +77,17 @@ class Observer:
         )
 
     def close(self) -> None:
-        self._group.close()
         self._probe.close()
 
     def _committed(self) -> dict[tuple[str, int], int]:
-        answer = self._group.committed([TopicPartition(tp.topic, tp.partition) for tp in self._all], timeout=TIMEOUT_S)
-        return {(tp.topic, tp.partition): max(tp.offset, 0) for tp in answer}
+        """By partition; no two groups here read the same topic."""
+        committed: dict[tuple[str, int], int] = {}
+        for group, partitions in self._groups.items():
+            asked = [ConsumerGroupTopicPartitions(group, partitions)]
+            answer = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_S)[group].result(TIMEOUT_S)
+            for tp in answer.topic_partitions:
+                committed[tp.topic, tp.partition] = max(tp.offset, 0)
+        return committed
 
     def ends(self) -> dict[tuple[str, int], int]:
         """End offset of every input partition."""

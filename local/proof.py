@@ -198,6 +198,36 @@ def check_shop(name: str, told: Mapping[str, Mapping[str, Any]], inventory: Mapp
     return report
 
 
+def check_view(snapshots: Mapping[str, Mapping[str, Any]], view: Mapping[str, Mapping[str, Any]]) -> Report:
+    """What readers of the Redis view find, against the newest snapshots."""
+    report = Report("the Redis view")
+    for key in sorted(snapshots.keys() | view.keys()):
+        report.compared += 1
+        if snapshots.get(key) != view.get(key):
+            expected, found = (side.get(key, {}).get("revision") for side in (snapshots, view))
+            report.note(key, "revision", expected, found)
+    return report
+
+
+def check_reservations(replies: Iterable[tuple[str, Mapping[str, Any]]]) -> Report:
+    """Each request has one reply, and at the end nothing is held."""
+    report = Report("reservations")
+    requests: Counter[str] = Counter()
+    state: dict[str, str] = {}
+    for reservation, reply in replies:
+        requests[reply["request_id"]] += 1
+        if reply["accepted"] or reply["action"] == "RESERVE":
+            state[reservation] = reply["state"]
+    for request, times in requests.items():
+        report.compared += 1
+        if times > 1:
+            report.note(request, "replies", 1, times)
+    for reservation, last in state.items():
+        if last == "HELD":
+            report.note(reservation, "state", "CANCELLED or EXPIRED", last)
+    return report
+
+
 def check_bad(
     answer: Answer,
     exceptions: Sequence[Mapping[str, Any]],

@@ -8,11 +8,25 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from local.edges import SHOP_CHANNEL, WEBHOOK_CHANNEL
 from local.evidence import Evidence
 from local.figures import event_counts, latencies, longest_gaps, percentiles
 from local.journal import read_journal
 from local.oracle import judge
-from local.proof import Report, check_bad, check_chain, check_channel, check_told, compare
+from local.proof import (
+    Report,
+    check_bad,
+    check_chain,
+    check_channel,
+    check_documents,
+    check_erp_stock,
+    check_posted,
+    check_reservations,
+    check_shop,
+    check_told,
+    check_view,
+    compare,
+)
 from streams.topics import partition_of
 
 if TYPE_CHECKING:
@@ -49,6 +63,17 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
             for name, offers in evidence.offers.items()
         ),
         check_bad(answer, evidence.exceptions, evidence.dead_letters, evidence.resolutions),
+        check_posted(evidence.postings, evidence.erp),
+        check_documents(answer, evidence.erp),
+        check_erp_stock(answer, evidence.erp),
+        check_view(evidence.snapshots, evidence.view),
+        check_shop(f"shop of {SHOP_CHANNEL}", dict(evidence.offers[SHOP_CHANNEL]), evidence.shop["inventory"]),
+        check_shop(
+            f"webhooks of {WEBHOOK_CHANNEL}",
+            dict(evidence.offers[WEBHOOK_CHANNEL]),
+            {sku: heard["quantity"] for sku, heard in evidence.shop["heard"].get(WEBHOOK_CHANNEL, {}).items()},
+        ),
+        check_reservations(evidence.replies),
     ]
     labels, marks = event_counts(journal)
     sent_ms = {record.coordinate: record.sent_ms for record in journal if record.topic == "warehouse.scans"}
@@ -112,6 +137,12 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
             "longest_silence_ms": {str(partition): gap for partition, gap in sorted(gaps.items())},
             "unplanned_restarts": run.restarts,
         },
+        "erp": {
+            "postings": len(evidence.postings),
+            "by_step": dict(Counter(posting["step"] for _, posting in evidence.postings).most_common()),
+            "sent_twice_and_caught": sum(evidence.erp["duplicates_attempted"].values()),
+        },
+        "reservations": run.shopped,
         "feeds": {key: feed["status"] for key, feed in sorted(evidence.feeds.items())},
         "files": str(run.directory),
     }
@@ -155,6 +186,15 @@ def render(summary: Summary) -> Group:
     lines.add_row("Kill", f"partitions {kill['partitions']} changed hands; longest silence by partition {silences}")
     if kill["unplanned_restarts"]:
         lines.add_row("", f"workers left by themselves and were started again {kill['unplanned_restarts']} times")
+    erp, reservations = facts["erp"], facts["reservations"]
+    lines.add_row(
+        "ERP", f"{erp['postings']:,} postings, {erp['sent_twice_and_caught']:,} caught by their key as sent before: "
+        + _listed(erp["by_step"], 12),
+    )  # fmt: skip
+    lines.add_row(
+        "Reservations", f"{_listed(reservations['outcomes'], 8)}; answered in "
+        f"p50 {reservations['p50_ms']:.0f} ms, p99 {reservations['p99_ms']:.0f} ms",
+    )  # fmt: skip
     lines.add_row("Files", facts["files"])
     return Group(lines, Text(), _proof(summary))
 
