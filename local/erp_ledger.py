@@ -162,6 +162,11 @@ class Ledger:
         )
         return [{**orjson.loads(body), **orjson.loads(answer)} for answer, body in found]
 
+    def count(self) -> int:
+        """How many postings it has taken."""
+        (found,) = self._db.execute("SELECT count(*) FROM postings").fetchone()
+        return int(found)
+
     def state(self) -> dict[str, Any]:
         """All of it: keys by document in the order taken, stock, totals, and what was attempted twice or out of order."""
         documents: dict[str, list[str]] = defaultdict(list)

@@ -38,6 +38,7 @@ class ErpServer:
                 web.post("/odata/{entity_set}", self._post),
                 web.get("/odata/{entity_set}", self._get),
                 web.get("/state", self._state),
+                web.get("/count", self._count),
                 web.get("/faults", self._show_faults),
                 web.post("/faults", self._set_faults),
             ]
@@ -108,6 +109,9 @@ class ErpServer:
 
     async def _state(self, _: web.Request) -> web.StreamResponse:
         return _json(self._ledger.state())
+
+    async def _count(self, _: web.Request) -> web.StreamResponse:
+        return _json({"postings": self._ledger.count()})
 
     async def _show_faults(self, _: web.Request) -> web.StreamResponse:
         return _json(self._faults.shown())

@@ -160,7 +160,7 @@ class ErpSite:
         }
         connector = Supervised(
             name,
-            ("-m", "connectors.outbound.erp.main"),
+            ("-c", "from cli.erp import connect_erp; import typer; typer.run(connect_erp)"),
             environment,
             self.directory,
             port_variable="STOCKSTREAM_ERP_HTTP_PORT",

@@ -1,10 +1,14 @@
 """The ERP connector on real parts: postings from a topic into a stand-in ERP."""
 
+import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from connectors.outbound.erp.rest_adapter import RestAdapter
 from tests.connectors.erp_site import LETTERS, POSTINGS, ErpSite, posting, wait
 
 pytestmark = pytest.mark.stack
@@ -126,3 +130,75 @@ def test_an_erp_that_is_down_only_defers(site):
     assert sorted(p["idempotency_key"] for p in sent) == sorted(erp.keys())
     assert {} == erp.state()["out_of_order"]
     assert len([r for r in site.results() if r["outcome"] == "FAILED"]) < 100
+
+
+def test_a_backlog_drains_with_the_urgent_first_within_the_pace(site):
+    """Shipments written last, behind adjustments, are in the ERP before most of these; the pace is never exceeded."""
+    erp = site.erp()
+    connector = site.connector(url=erp.service, rate=100, window=200, start=False)
+    mountain = [posting(f"STOCK:{site.mark}-{n}|DC01", "inventory_adjustment") for n in range(300)]
+    urgent = [posting(site.document(n, "SALES_ORDER"), "shipment_confirm") for n in range(20)]
+    site.send(*mountain, *urgent)
+    erp.faults(rate_limit=230)  # a burst of 10 and 100 a second never reach this
+    connector.start()
+    site.settle(p["idempotency_key"] for p in mountain + urgent)
+
+    sequence = [r["idempotency_key"] for r in sorted(site.results(), key=lambda r: r["answered_at"])]
+    places = [sequence.index(p["idempotency_key"]) for p in urgent]
+
+    assert sorted(places)[len(places) // 2] < 150
+    assert 320 == len(erp.keys())
+    assert not [r for r in site.results() if (r["reason"] or "").startswith("429")]
+
+
+def test_a_frozen_instance_that_lost_its_partitions_posts_nothing_twice(site):
+    """It is stopped in the middle, its partitions move, it wakes up: the ERP's keys and the order hold."""
+    erp = site.erp()
+    erp.faults(latency_ms=60)
+    frozen, other = (site.connector(name, url=erp.service, rate=200) for name in ("frozen", "other"))
+    sent = [posting(site.document(n % 20), revision=n // 20 + 1) for n in range(300)]
+    site.send(*sent)
+    wait(lambda: len(erp.keys()) > 30, "some postings")
+    os.kill(frozen.pid, signal.SIGSTOP)
+    wait(lambda: len(other.answer()[1]["groups"][f"{site.app}-erp"]["partitions"]) == 4, "the other to have all")
+    os.kill(frozen.pid, signal.SIGCONT)
+    site.settle(p["idempotency_key"] for p in sent)
+
+    assert sorted(p["idempotency_key"] for p in sent) == sorted(erp.keys())
+    assert {} == erp.state()["out_of_order"]
+
+
+def test_questions_of_the_business_are_answered_by_the_erp(site):
+    """Stock and invoices as the ERP has them, through the adapter's own operations."""
+    erp = site.erp()
+    site.connector(url=erp.service)
+    order, sku = site.document("S1", "SALES_ORDER"), f"SKU-{site.mark}"
+    sent = [
+        posting(site.document("P1"), sku=sku, quantity=12),
+        posting(order, "shipment_confirm", sku=sku, quantity=5),
+        posting(order, "invoice_release", sku=sku, quantity=5),
+    ]
+    site.send(*sent)
+    site.settle(p["idempotency_key"] for p in sent)
+
+    async def asked() -> Any:
+        adapter = RestAdapter(erp.service)
+        try:
+            return await adapter.availability_query(sku, "DC01"), await adapter.invoice_status(order)
+        finally:
+            await adapter.close()
+
+    stock, invoices = asyncio.run(asked())
+
+    assert {"available": 7} == stock.by_disposition
+    assert 5 == invoices.quantity
+    assert 1 == len(invoices.numbers)
+
+
+def test_settings_that_cannot_be_used_are_refused_with_a_word(site):
+    """No URL, or a routing file with a mistake: exit code 2 and the place."""
+    connector = site.connector("silent", start=False)
+    connector.start()
+
+    assert 2 == wait(connector.ended, "the connector to refuse")
+    assert "STOCKSTREAM_ERP_URL" in connector.log.read_text()

@@ -69,6 +69,7 @@ def test_a_document_is_never_split():
         ({"systems": {"a": {"url": "http://a", "token": "x"}}}, "secrets do not belong here"),
         ({"systems": {"a": {"url": "a"}}}, "routing.systems.a.url"),
         ({"systems": {"a": {"url": "http://a", "rate": 0}}}, "not a number above 0"),
+        ({"systems": {"a": {"url": "http://a", "rates": {"tea": 1}}}}, "rates: unknown tea"),
         ({"systems": {"a": {"url": "http://a", "token_env": "NOWHERE"}}}, "NOWHERE is not set"),
         ({"systems": {"a": {"adapter": "csv"}}}, "needs `directory`"),
     ],

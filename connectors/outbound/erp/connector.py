@@ -348,7 +348,7 @@ class Connector:
             committed = self._committed.get(track.partition, (track.position, ""))[0]
             metrics.BACKLOG.labels(self.group, str(track.partition)).set(max(0, track.end - committed))
         for name in self.drivers:
-            metrics.WAITING.labels(name).set(sum(track.count[name] for track in self._tracks.values()))
+            metrics.WAITING.labels(self.group, name).set(sum(track.count[name] for track in self._tracks.values()))
 
     def state(self) -> dict[str, Any]:
         """For /readyz: backlog in offsets, age of the oldest posting in seconds, and each system."""

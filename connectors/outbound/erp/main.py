@@ -192,9 +192,3 @@ def _driver(
         keep=connector.keep,
         shadow=shadow,
     )
-
-
-if __name__ == "__main__":
-    from schemas.environment import read
-
-    raise SystemExit(run(read(Settings)))

@@ -11,7 +11,7 @@ ATTEMPT_SECONDS = Histogram(
 )
 INQUIRIES = Counter("stockstream_erp_inquiries", "Idempotency keys asked for, by answer.", ["system", "answer"])
 BREAKER = Gauge("stockstream_erp_breaker_state", "0 closed, 1 half-open, 2 open.", ["system"])
-WAITING = Gauge("stockstream_erp_waiting", "Postings held in memory.", ["system"])
+WAITING = Gauge("stockstream_erp_waiting", "Postings held in memory.", ["group", "system"])
 UNDER_WAY = Gauge("stockstream_erp_under_way", "Postings sent and not answered.", ["system"])
 BACKLOG = Gauge("stockstream_erp_backlog", "Offsets of the topic that are not settled.", ["group", "partition"])
 LEFT = Gauge("stockstream_erp_left_in_topic", "Postings read and left in the topic for a later pass.", ["group"])

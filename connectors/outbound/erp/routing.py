@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from connectors.outbound.erp.adapter import OPERATIONS
+from connectors.outbound.erp.throttle import INQUIRY
 from schemas.records import ErpPosting
 
 ONLY_SYSTEM: Final = "erp"
@@ -187,11 +188,18 @@ def _system(name: str, node: "_Node", environment: Mapping[str, str]) -> System:
     )
     batch.end()
     node.end()
+    _only(system.rates, (*OPERATIONS, INQUIRY), f"{node.path}.rates")
+    _only(system.entity_sets, (*OPERATIONS, "postings", "stock"), f"{node.path}.entity_sets")
     if adapter == "odata" and not system.url.startswith(("http://", "https://")):
         raise RoutingError(f"{node.path}.url: give the ERP's service root, http:// or https://")
     if adapter == "csv" and not (system.directory and system.acknowledgements):
         raise RoutingError(f"{node.path}: a system that takes files needs `directory` and `acknowledgements`")
     return system
+
+
+def _only(given: Mapping[str, Any], known: Sequence[str], path: str) -> None:
+    if unknown := sorted(set(given) - set(known)):
+        raise RoutingError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(known)}")
 
 
 def _sftp(node: "_Node", environment: Mapping[str, str]) -> Sftp:
