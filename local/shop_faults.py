@@ -27,6 +27,8 @@ class Faults:
     retry_after_s: int = 1
     sale_rate: float = 0.0
     """The shop sells one of the first item, just before it compares."""
+    unlisted: str = ""
+    """A request with this SKU in it is not taken: 422."""
     gone: bool = False
     """410 for webhooks."""
     redirect: str = ""

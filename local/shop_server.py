@@ -56,6 +56,8 @@ class ShopServer:
             return _problem(400, f"not a request for this shop: {error!r}")
         if wrong or not 1 <= len(items) <= MOST_ITEMS or len({item["sku"] for item in items}) != len(items):
             return _problem(400, f"1 to {MOST_ITEMS} different items with sku, quantity and compare_quantity, please")
+        if any(item["sku"] == self.misbehaviour.faults.unlisted for item in items):
+            return _problem(422, f"{self.misbehaviour.faults.unlisted} is not listed here")
         try:
             answer = self.books.answered(key, body)
         except ValueError as error:

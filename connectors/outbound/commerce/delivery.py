@@ -147,7 +147,7 @@ def _words(answer: httpx2.Response) -> str:
 
 def retry_after(text: str) -> float:
     """Seconds that a Retry-After header asks for, a number or a date; 0 when it says nothing usable."""
-    if text.strip().isdigit():
+    if text.isascii() and text.strip().isdigit():
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())

@@ -23,7 +23,15 @@ from connectors.outbound.commerce.book import Exceptions
 from connectors.outbound.commerce.outbox import Change
 from connectors.outbound.commerce.reader import ChannelReader
 from connectors.outbound.commerce.settings import Commerce
-from connectors.outbound.commerce.shop_adapter import CommerceAdapter, Item, RestShop, Result, Throttled, Unanswered
+from connectors.outbound.commerce.shop_adapter import (
+    CommerceAdapter,
+    Item,
+    Rejected,
+    RestShop,
+    Result,
+    Throttled,
+    Unanswered,
+)
 from connectors.process import Process
 from schemas.codec import Codec
 
@@ -132,12 +140,20 @@ class Shop:
                 Item(sku, change.offer["quantity"], self._has.get(sku, change.offer["previous_quantity"]))
                 for sku, change in left.items()
             ]
-            key = uuid.uuid4().hex  # one for each wish: the shop may answer a repeated key from memory
-            results = await self._until_answered(partial(self._adapter.set_quantities, key, items))
-            for result in results:
+            for result in await self._results(items):
                 metrics.SHOP_ITEMS.labels(result.outcome.lower()).inc()
                 if not self._outbox.holds(left[result.sku]) or await self._settled(left[result.sku], result):
                     del left[result.sku]
+
+    async def _results(self, items: list[Item]) -> list[Result]:
+        """The shop's word on each; where it takes the request as a whole for wrong, each goes by itself."""
+        key = uuid.uuid4().hex  # one for each wish: the shop may answer a repeated key from memory
+        try:
+            return await self._until_answered(partial(self._adapter.set_quantities, key, items))
+        except Rejected as error:
+            if len(items) == 1:
+                return [Result(items[0].sku, "REFUSED", None, str(error))]
+        return [result for item in items for result in await self._results([item])]
 
     async def _settled(self, change: Change, result: Result) -> bool:
         """Whether nothing more is to be done about a change for now."""

@@ -6,13 +6,18 @@ All quantities are absolute and set by compare-and-set: the shop refuses one who
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
 import httpx2
 import orjson
 
 from connectors.outbound.commerce.delivery import retry_after
+
+MOST_WAIT_S: Final = 3_600.0
+"""Longest wait a shop may ask for."""
+PASSING: Final = frozenset({401, 403, 404, 408, 425})
+"""Refusals that say nothing about the request: a wrong token or address is mended, and then it goes on."""
 
 
 class Item(NamedTuple):
@@ -36,6 +41,10 @@ class Unanswered(Exception):
     """Nobody knows whether it was done: the same request with the same key, until there is an answer."""
 
 
+class Rejected(Exception):
+    """The shop takes no such request, and nothing was done; sending it again is no use. The message is its reason."""
+
+
 class Throttled(Unanswered):
     """Too many requests; nothing was done."""
 
@@ -51,7 +60,8 @@ class CommerceAdapter(ABC):
     async def set_quantities(self, key: str, items: Sequence[Item]) -> list[Result]:
         """Set several SKUs; one answer each. Repeating a key changes nothing and gives its answer again.
 
-        Raise Unanswered where the outcome is not known, Throttled where the shop asks to wait.
+        Raise Unanswered where the outcome is not known, Throttled where the shop asks to wait, Rejected where it
+        does not take the request as a whole.
         """
 
     @abstractmethod
@@ -84,14 +94,18 @@ class RestShop(CommerceAdapter):
             "items": [{"sku": i.sku, "quantity": i.quantity, "compare_quantity": i.compare} for i in items],
         }
         answer = await self._ask("POST", "/inventory:set", orjson.dumps(body))
-        results = {each.sku: each for each in map(_result, answer["items"])}
-        if set(results) != {item.sku for item in items}:
-            raise Unanswered("the shop's answer is not about the items it was asked about")
-        return [results[item.sku] for item in items]
+        try:
+            results = {each.sku: each for each in map(_result, answer["items"])}
+            return [results[item.sku] for item in items]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unanswered(f"the shop's answer cannot be understood: {error!r}") from error
 
     async def quantity(self, sku: str) -> int | None:
         answer = await self._ask("GET", f"/inventory/{quote(sku, safe='')}")
-        return None if answer is None else int(answer["quantity"])
+        try:
+            return None if answer is None else int(answer["quantity"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unanswered(f"the shop's answer cannot be understood: {error!r}") from error
 
     async def _ask(self, method: str, path: str, content: bytes | None = None) -> Any:
         """The answer's content, None for 404; anything but an answer in order raises."""
@@ -103,9 +117,11 @@ class RestShop(CommerceAdapter):
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from error
         if answer.status_code == 429:
-            raise Throttled(retry_after(answer.headers.get("retry-after", "")))
+            raise Throttled(min(retry_after(answer.headers.get("retry-after", "")), MOST_WAIT_S))
         if answer.status_code == 404 and method == "GET":
             return None
+        if 400 <= answer.status_code < 500 and answer.status_code not in PASSING:
+            raise Rejected(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         if answer.status_code != 200:
             raise Unanswered(f"{method} {path}: {answer.status_code} {answer.reason_phrase}")
         try:
@@ -115,4 +131,6 @@ class RestShop(CommerceAdapter):
 
 
 def _result(item: dict[str, Any]) -> Result:
+    if item["outcome"] not in ("OK", "MISMATCH", "REFUSED"):
+        raise ValueError(f"outcome {item['outcome']!r}")
     return Result(item["sku"], item["outcome"], item.get("quantity"), item.get("reason") or "")
