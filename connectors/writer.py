@@ -16,7 +16,6 @@ from connectors.kafka import client
 from schemas.environment import Shared
 
 POLL_S: Final = 0.1
-CLOSE_S: Final = 10.0
 
 
 class NotWritten(Exception):
@@ -40,6 +39,7 @@ class Writer:
                 "topic.metadata.refresh.interval.ms": 60_000,
             }
         )
+        self._patience_s = patience_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="acknowledgements", daemon=True)
@@ -71,8 +71,8 @@ class Writer:
         return await self.begin(topic, key, value, headers)
 
     async def close(self) -> None:
-        """Wait for what is on its way, at most ten seconds."""
-        await asyncio.to_thread(self._producer.flush, CLOSE_S)
+        """Wait for what is on its way, as long as for any record."""
+        await asyncio.to_thread(self._producer.flush, self._patience_s)
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
 

@@ -21,7 +21,7 @@ from schemas.records import ReservationReply
 
 REPLIES: Final = "reservations.replies"
 POLL_S: Final = 0.5
-ASK_S: Final = 10.0
+ASK_S: Final = 3.0
 AGAIN_S: Final = 1.0
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """The state of the API's writing side, beside the application's: writer, replies and remembered answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,8 +23,7 @@ class Writing:
         self.answers = Idempotency(edge.redis, settings.app, settings.idempotency_s)
 
     async def stop(self) -> None:
-        await self.writer.close()
-        await self.replies.stop()
+        await asyncio.gather(self.writer.close(), self.replies.stop())
 
 
 @asynccontextmanager
