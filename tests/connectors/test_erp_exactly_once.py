@@ -68,6 +68,7 @@ def test_each_posting_is_in_the_erp_once_whatever_is_killed(site, detects):
     state = erp.state()
     results = site.results()
 
+    assert {"POSTED", "DUPLICATE", "REFUSED", "FAILED", "UNKNOWN"} == {r["outcome"] for r in results}
     assert by_document(key for key in keys if key not in denied) == state["documents"]
     assert denied == {key for key, outcome in site.final().items() if outcome == "REFUSED"}
     assert set(keys) == {r["idempotency_key"] for r in results if r["outcome"] in FINAL}

@@ -94,6 +94,15 @@ def test_the_same_postings_make_the_same_file():
     assert "postings-p0002-000000000005-000000000005" == first.name
 
 
+def test_a_posting_without_lines_still_has_a_row():
+    """The ERP has to hear of it and answer it."""
+    (row,) = csv.DictReader(
+        io.StringIO(file_of("legacy", [entry(posting("SALES_ORDER:1", lines=[]))]).content.decode())
+    )
+
+    assert ("SALES_ORDER:1/GOODS_RECEIPT/1", "") == (row["key"], row["sku"])
+
+
 def test_no_cell_is_a_formula():
     """Text that begins like a formula is marked, and read back as it was; numbers stay numbers."""
     of = posting("PURCHASE_ORDER:1", sku="=cmd()", quantity=-3)

@@ -56,6 +56,13 @@ def test_a_document_is_never_split():
         parse(yaml.safe_load(FILE), {"LEGACY": "secret"}).route(two)
 
 
+def test_a_posting_without_lines_goes_to_whoever_has_its_document():
+    """It takes something back and names no place: the systems are asked."""
+    empty: Any = posting("SALES_ORDER:1", "purchase_order_update", lines=[])
+
+    assert Route("legacy", ("next",)) == parse(yaml.safe_load(FILE), {"LEGACY": ""}).route(empty)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

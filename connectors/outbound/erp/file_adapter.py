@@ -86,6 +86,8 @@ def _rows(entry: Entry) -> Iterable[list[Any]]:
         posting["idempotency_key"], posting["document"], posting["step"], posting["revision"], posting["operation"],
         posting["reverses"], posting["partner"], day,
     ]  # fmt: skip
+    if not posting["lines"]:  # it takes back what an earlier one of its step said
+        yield [*head, *[None] * 8, posting["correlation_id"], entry.record.coordinate]
     for line in posting["lines"]:
         yield [
             *head, line["line"], line["sku"], line["location"], line["quantity"], line["disposition"],

@@ -7,7 +7,7 @@ with `from` holds for documents that begin after it: systems that would have tak
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -100,12 +100,23 @@ class Routing:
 
     def route(self, posting: ErpPosting) -> Route:
         """The way of a posting; raise Ambiguous."""
-        places = list(dict.fromkeys(line["location"] for line in posting["lines"])) or [""]
+        if not posting["lines"]:
+            return self._without_lines(posting)
+        places = list(dict.fromkeys(line["location"] for line in posting["lines"]))
         routes = [self._route(posting, place) for place in places]
         if any(route != routes[0] for route in routes[1:]):
             told = ", ".join(f"{place} to {route.system}" for place, route in zip(places, routes, strict=True))
             raise Ambiguous(f"its lines lead to different systems: {told}")
         return routes[0]
+
+    def _without_lines(self, posting: ErpPosting) -> Route:
+        """It takes back what an earlier posting said, and names no place: the system that has the document gets it."""
+        at = posting["created_at"]
+        rules = [r for r in self.rules if replace(r, locations=None).matches(posting, "", at)]
+        systems = list(dict.fromkeys(rule.system for rule in rules))
+        last = self._rule(posting, "", at)
+        asked = tuple(s for s in systems if s != last.system and self.systems[s].adapter == "odata")
+        return Route(last.system, asked, last.shadow)
 
     def _route(self, posting: ErpPosting, place: str) -> Route:
         at = posting["created_at"]
