@@ -74,14 +74,21 @@ def write_url(settings: Shared, name: str, url: str) -> None:
 
 
 def run(
-    name: str, settings: Shared, main: Callable[[Process], Awaitable[None]], *, host: str = "127.0.0.1", port: int = 0
+    name: str,
+    settings: Shared,
+    main: Callable[[Process], Awaitable[None]],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
     """Run `main` until it ends or SIGTERM or SIGINT asks it to (`stopping` is then set); return the exit code.
 
     A fault is logged and ends the process with 75: a supervisor starts it again, and it goes on where it had committed.
     """
     log_to_stderr(settings.log_level)
-    return asyncio.run(_run(name, settings, main, host, port))
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(_run(name, settings, main, host, port))
 
 
 async def _run(name: str, settings: Shared, main: Callable[[Process], Awaitable[None]], host: str, port: int) -> int:
