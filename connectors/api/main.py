@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from connectors import process
@@ -94,4 +95,6 @@ def run(settings: ApiSettings) -> int:
         started.cancel()
         await serving
 
-    return process.run(NAME, settings, serve, host=settings.health_host, port=settings.health_port)
+    return process.run(
+        NAME, settings, serve, host=settings.health_host, port=settings.health_port, loop=uvloop.new_event_loop
+    )

@@ -43,6 +43,7 @@ class View:
         self._epoch: bytes | None = None
         self._raw_feeds: dict[bytes, bytes] = {}
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self.feeds: tuple[FeedStatus, ...] = ()
         self.worst: dict[str, Freshness] = {}
         """By location, the status of its least fresh feed; a location without feeds is not in it."""
@@ -53,6 +54,7 @@ class View:
         self._task = asyncio.create_task(self._look_again())
 
     async def stop(self) -> None:
+        self._stopping = True  # a cancellation that meets a Redis time-out may get lost in it
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -87,7 +89,7 @@ class View:
     # ---- how it is ----------------------------------------------------------------------------------------------
 
     async def _look_again(self) -> None:
-        while True:
+        while not self._stopping:
             await asyncio.sleep(self._settings.view_refresh_ms / 1000)
             try:
                 await self._look()

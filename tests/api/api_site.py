@@ -40,7 +40,7 @@ CHANNELS: dict[str, Any] = {
 class Site:
     """One application id: its channels, its part of Redis, its keys, its API. Everything is its own."""
 
-    def __init__(self, stack: Any, directory: Path, redis_url: str | None = None, partitions: int = 3) -> None:
+    def __init__(self, stack: Any, directory: Path, redis_url: str | None = None, partitions: int = 4) -> None:
         self.stack, self.directory = stack, directory
         self.app = f"api-{uuid.uuid4().hex[:8]}"
         self.names = {name: f"{name}-{self.app[4:]}" for name in CHANNELS}
@@ -248,9 +248,13 @@ class Api:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self.server.serve())
+            asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - told by __enter__
             self._failed = error
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.server.serve()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -266,7 +270,9 @@ class Api:
     def __exit__(self, *_: object) -> None:
         self.server.should_exit = True
         self._thread.join(20)
-        assert not self._thread.is_alive(), "the API did not stop within 20 s"
+        if self._thread.is_alive():
+            waiting = [str(task) for task in asyncio.all_tasks(self._loop)]
+            raise TimeoutError(f"the API did not stop within 20 s: {waiting}")
 
     def client(self, key: str | None = None, **more: Any) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
