@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from confluent_kafka.aio import AIOProducer
 from fastapi import Request
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -16,7 +15,6 @@ from connectors.api.security import Authenticator
 from connectors.api.settings import ApiSettings
 from connectors.api.streams import Streams
 from connectors.api.view import View
-from connectors.kafka import producer
 from schemas.clock import Clock, clock, wall_ms
 from schemas.codec import Codec
 from schemas.registry import connected_codec
@@ -24,10 +22,9 @@ from tables.channels import Channel, Channels, parse
 
 
 class Edge:
-    """Clients and knowledge of one API process; `producer` and `codec` are there once it has started."""
+    """Clients and knowledge of one API process; `codec` is there once it has started."""
 
     codec: Codec
-    producer: AIOProducer
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
@@ -46,17 +43,15 @@ class Edge:
     async def start(self) -> None:
         """Connect; raise RegistryError where the registry does not answer. Redis and Kafka may come later."""
         self.codec = await asyncio.to_thread(connected_codec, self.settings.registry, self.by_id)
-        self.producer = producer(self.settings)
         await self.authenticator.start()
         await self.view.start()
 
     async def stop(self) -> None:
-        """Give everything back; what was produced is flushed first."""
+        """Give everything back."""
         self.closing.set()
         await self.streams.stop()
         await self.view.stop()
         await self.authenticator.stop()
-        await self.producer.close()
         await self.redis.aclose()
 
 
