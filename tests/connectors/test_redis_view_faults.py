@@ -140,22 +140,27 @@ def test_a_rebuild_goes_on_where_a_killed_instance_left_it(view):
 
 
 def test_two_instances_that_race_never_let_a_reader_see_an_older_revision(view):
-    """One freezes, loses its partitions, and wakes with an old batch in hand; instances come and go meanwhile."""
+    """One freezes with a batch in hand, loses its partitions, and wakes; instances come and go meanwhile."""
     expected = positions(view, "RACE", count=300)
-    view.start("one", "two")
+    view.start("one", "two", view_batch_records=50, view_redis_timeout_ms=60_000)
     view.await_revisions(expected)
+    wait_for(lambda: share(view, "one") and share(view, "two"), 60, "both to have partitions")
     with Watch(view, list(expected)) as watch:
-        for revision in range(2, 40):
+        view.redis.client_pause(30_000, all=False)  # writes hang in Redis; behind them the next batches are read
+        for revision in range(2, 6):
             expected = positions(view, "", revision, skus=list(expected))
-            if revision == 5:
-                os.kill(view.instances["one"].pid, signal.SIGSTOP)
-            if revision == 10:
-                view.await_revisions(expected)  # the other has taken all over
-                os.kill(view.instances["one"].pid, signal.SIGCONT)
-            if revision == 20:
-                view.start("three", wait=False)
-            if revision == 30:
-                view.instances["two"].kill()
+        threading.Event().wait(1)
+        os.kill(view.instances["one"].pid, signal.SIGSTOP)
+        view.redis.client_unpause()
+        for revision in range(6, 10):
+            expected = positions(view, "", revision, skus=list(expected))
+        view.await_revisions(expected)  # the other has taken all over
+        os.kill(view.instances["one"].pid, signal.SIGCONT)
+        view.start("three", wait=False)
+        for revision in range(10, 40):
+            expected = positions(view, "", revision, skus=list(expected))
+        view.instances["two"].kill()
+        expected = positions(view, "", 40, skus=list(expected))
         view.await_revisions(expected)
 
     assert [] == watch.went_back
@@ -171,6 +176,7 @@ def test_the_view_gets_in_with_a_password_from_a_file(stack, tmp_path):
         (tmp_path / "password").write_text("secret\n")
         view.start("outside", wait=False)
         wait_for(lambda: view.state("outside").startswith("redis is away"), 30, "/readyz to say that Redis refuses")
+        view.instances["outside"].stop()
         view.start("inside", view_redis_password_file=tmp_path / "password")
     finally:
         view.close()
@@ -205,6 +211,11 @@ def put_back(view, before):
 def offsets(view):
     fields = view.redis.hgetall(keys.view(view.app))
     return sum(int(value) for name, value in fields.items() if name.startswith(keys.OFFSET))
+
+
+def share(view, name):
+    """How many partitions an instance says it has."""
+    return view.instances[name].answer()[1].get("partitions", 0)
 
 
 class Watch:
