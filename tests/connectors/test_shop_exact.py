@@ -85,7 +85,10 @@ def has_seen(shop: Shop, *names: str) -> bool:
 
 def committed(process) -> bool:
     """Whether nothing is pending or held any more, by its own metrics."""
-    lines = httpx2.get(f"{process.url}/metrics", timeout=10).text.splitlines()
+    try:
+        lines = httpx2.get(f"{process.url}/metrics", timeout=10).text.splitlines()
+    except httpx2.HTTPError:  # it is starting
+        return False
     values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
     return values["stockstream_shop_pending"] == 0 and values["stockstream_shop_unverified"] == 0
 

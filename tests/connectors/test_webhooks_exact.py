@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 
+import orjson
 import pytest
 
 from tests.connectors.commerce_site import CommerceSite, Shop, until
@@ -174,6 +175,40 @@ def test_a_receiver_failing_for_too_long_is_disabled_and_resumes_without_loss(si
     site.command("enable", site.id("shop"))
     until("all it missed", lambda: has_all(site, shop))
     until("its exception resolved", lambda: raised["exception_id"] in resolved(site))
+
+
+def test_a_receiver_s_retry_after_is_honoured(site, shop):
+    """Asked to wait, it is not tried again before."""
+    shop.faults(seed=1, throttle_rate=1.0, retry_after_s=3)
+    site.subscribe({"shop": {"url": f"{shop.url}/webhooks"}})
+    site.start("webhooks")
+    tell_many(site, 5, seed=75)
+    standing = until("a failed attempt", lambda: (s := site.standing("shop")) and s["attempts"] and s)
+    shop.faults()
+
+    assert "429 Too Many Requests" == standing["reason"]
+    assert standing["next_attempt_at"] - standing["changed_at"] >= 2_900
+    until("the receiver after the wait", lambda: has_all(site, shop))
+
+
+def test_the_owner_sees_how_subscriptions_stand_and_can_test_them(site, shop):
+    """`webhooks list` and `webhooks test`, for people and machines."""
+    shop.faults(error_rate=1.0)
+    site.subscribe({"shop": {"url": f"{shop.url}/webhooks"}, "off": {"url": f"{shop.url}/webhooks", "enabled": False}})
+    site.start("webhooks")
+    tell_many(site, 5, seed=76)
+    until("a failed attempt", lambda: (site.standing("shop") or {}).get("attempts", 0) > 0)
+    rows = {row["subscription"]: row for row in orjson.loads(site.command("list", "--json").stdout)}
+
+    assert ("RETRYING", 5) == (rows[site.id("shop")]["state"], rows[site.id("shop")]["records_before_it"])
+    assert "500 Internal Server Error" == rows[site.id("shop")]["reason"]
+    assert "NOT ENABLED" == rows[site.id("off")]["state"]
+    failed = site.command("test", site.id("shop"))
+    assert (1, True) == (failed.returncode, failed.stdout.startswith("500 Internal Server Error"))
+    shop.faults()
+    assert 0 == site.command("test", site.id("shop")).returncode
+    unknown = site.command("enable", "nobody")
+    assert (2, True) == (unknown.returncode, "nobody: no such subscription" in unknown.stderr)
 
 
 def test_a_redirect_is_a_failure_in_words(site, shop):

@@ -24,9 +24,11 @@ class Compacted:
         self._source: Any = None
 
     async def open(self) -> None:
-        """Read all there is; raise TimeoutError when that takes longer than a minute."""
+        """Read all there is; raise TimeoutError after a minute, LookupError where there is no such topic."""
         self._source = kafka.consumer(self._settings, f"{self._settings.app}.commerce.{self._topic}")
         known = (await self._source.list_topics(self._topic, timeout=10)).topics[self._topic].partitions
+        if not known:
+            raise LookupError(f"the broker has no topic {self._topic}: run `stockstream topics apply`")
         parts = [TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in known]
         await self._source.assign(parts)
         left = {}
@@ -44,7 +46,9 @@ class Compacted:
                 raise TimeoutError(f"{self._topic} was not read to its end within {WITHIN_S:.0f} s")
 
     async def follow(self, wait_s: float = 0.05) -> None:
-        """Take in what has come since."""
+        """Take in what has come since; nothing before `open`."""
+        if self._source is None:
+            return
         records = await kafka.read(self._source, 5_000, wait_s)
         await learn(self._settings, self._codec, records)
         for record in records:

@@ -36,9 +36,8 @@ class Webhooks:
         self._exceptions = Exceptions(self._settings, self._codec, producer)
         self._segments = Segments(self._settings, self._codec)
         try:
-            self._process.waiting("reading subscriptions and items")
+            self._process.waiting("reading how subscriptions stand")
             await self._book.open()
-            await self._segments.open()
             while not self._process.stopping.is_set():
                 await self._book.follow()
                 await self._segments.follow()
@@ -85,6 +84,8 @@ class Webhooks:
                 await self._start(subscription)
 
     async def _start(self, subscription: Subscription) -> None:
+        if subscription.segments:
+            await self._segments.open()
         state = self._book.state(subscription)
         if state["declaration"] != subscription.declaration:  # a new declaration is a new beginning
             await self._book.write(well(subscription, state["exception_id"]))
