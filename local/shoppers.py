@@ -31,9 +31,11 @@ class Till:
     answered_ms: list[float] = field(default_factory=list)
 
 
-async def shop(client: httpx2.AsyncClient, channel: str, skus: list[str], rng: random.Random, till: Till) -> None:
-    """One shopper: reserve, think, cancel or walk away; popular items first."""
-    while True:
+async def shop(
+    client: httpx2.AsyncClient, channel: str, skus: list[str], rng: random.Random, till: Till, closing: asyncio.Event
+) -> None:
+    """One shopper: reserve, think, cancel or walk away; popular items first. What was asked for is waited for."""
+    while not closing.is_set():
         sku = skus[min(int(rng.expovariate(8 / len(skus))), len(skus) - 1)]
         ask = {"sku": sku, "quantity": rng.randint(1, 3), "ttl_seconds": TTL_S, "channel": channel}
         began = time.monotonic()
@@ -75,17 +77,16 @@ async def run(url: str, key: str, channel: str, seed: int, skus: list[str]) -> T
     till = Till()
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
+        closing = asyncio.Event()
         crowd = [
-            asyncio.create_task(shop(client, channel, skus, random.Random(f"{seed}-{number}"), till))
+            asyncio.create_task(shop(client, channel, skus, random.Random(f"{seed}-{number}"), till, closing))
             for number in range(SHOPPERS)
         ]
         await asyncio.to_thread(sys.stdin.read)
-        for shopper in crowd:
-            shopper.cancel()
-        await asyncio.gather(*crowd, return_exceptions=True)
+        closing.set()
+        await asyncio.gather(*crowd)
         for _ in range(10):  # a worker may be away for a moment
-            for reservation in list(till.held):
-                await let_go(client, reservation, till)
+            await asyncio.gather(*(let_go(client, reservation, till) for reservation in list(till.held)))
             if not till.held:
                 break
             await asyncio.sleep(1)
