@@ -92,6 +92,16 @@ def test_what_a_document_posts_or_moves_nothing_is_no_adjustment(fact):
     assert posted(after(entry("RECEIPT", 9, reference=PO), fact)) == []
 
 
+def test_the_short_way_of_plain_movements_posts_the_same():
+    """Movements of a position nothing is claimed of: one that names a ship notice is that document's, the others are not."""
+    inventory = Inventory()
+    names = [None, ASN, None, "SHIPMENT:X", ASN]
+    inventory.each(*(entry("RECEIPT", n + 1, reference=name, at=NOON + n) for n, name in enumerate(names)))
+
+    assert posted(inventory) == [[("available", 1)], [("available", 3)], [("available", 4)]]
+    assert [record["revision"] for record in inventory.topic("erp.postings")] == [1, 3, 4]
+
+
 def test_a_count_posts_the_difference():
     """Carried forward over the movements since; one in agreement posts nothing."""
     inventory = after(entry("RECEIPT", 20, reference=PO), entry("ISSUE", 5, at=NOON + 20, reference=ORDER))

@@ -22,6 +22,8 @@ from ledger_entries import (
 )
 from test_inventory_properties import facts, plenty
 
+from tables.position import Position
+
 BACK = "BACKORDERED"
 
 
@@ -110,7 +112,7 @@ def test_only_a_change_is_told_and_the_end_once():
         [("1", 2, TODAY + 2)],
         [],
     ]
-    assert inventory.rows[KEY.encode()].find(b"BACKORDERED") == -1
+    assert Position.load(inventory.rows[KEY.encode()]).backorders is None
 
 
 def test_the_event_names_what_caused_it():

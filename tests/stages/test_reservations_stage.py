@@ -109,11 +109,12 @@ def test_safety_stock_and_supply_that_is_not_here_are_not_reserved():
     ]
 
 
-def test_stock_promised_for_yesterdays_supply_is_looked_at_again():
-    """Supply due today is promised today; a minute past midnight, before any clock entry, it is not."""
+@pytest.mark.parametrize("chunks", ["take", "each"])
+def test_stock_promised_for_yesterdays_supply_is_looked_at_again(chunks):
+    """Supply due today is promised today; past midnight, before any clock entry, it is not."""
     inventory = stocked(0, 0)
-    inventory.take(expect((10, TODAY), fence=0))
-    inventory.take(reserve("early", 3), reserve("late", 3, at=NOON + DAY))
+    requests = reserve("early", 3), reserve("late", 3, at=NOON + DAY)
+    getattr(inventory, chunks)(expect((10, TODAY), fence=0), *requests)
 
     assert [state for _, _, state, _ in inventory.replies()] == ["HELD", "REFUSED"]
 
