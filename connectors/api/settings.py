@@ -51,12 +51,16 @@ class ApiSettings(Shared):
     stream_backlog: int = setting(1000, "Changes kept for a stream's client before it is dropped as slow.", edge="API")
     stream_write_timeout_ms: int = setting(10_000, "Longest wait for a stream's client to read.", edge="API")
     stream_heartbeat_ms: int = setting(15_000, "Time between comments that keep a stream open.", edge="API")
-    reply_wait_ms: int = setting(1000, "Longest wait for the decision on a reservation; then it is pending.", edge="API")
+    reply_wait_ms: int = setting(
+        1000, "Longest wait for the decision on a reservation; then it is pending.", edge="API"
+    )
     replies_kept: int = setting(20_000, "Decisions on reservations remembered for repeated requests.", edge="API")
     acknowledge_ms: int = setting(5_000, "Longest wait for the broker to acknowledge a record.", edge="API")
     idempotency_s: int = setting(86_400, "How long an answer is kept for its Idempotency-Key.", edge="API")
     batch_limit: int = setting(500, "Most items, or EPCIS events, in one request.", edge="API")
-    epcis_skipped: str = setting("", "EPCIS business steps that are taken and book nothing, comma separated.", edge="API")
+    epcis_skipped: str = setting(
+        "", "EPCIS business steps that are taken and book nothing, comma separated.", edge="API"
+    )
 
     @property
     def algorithms(self) -> list[str]:

@@ -40,7 +40,7 @@ async def writing(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         app.state.writing = None
 
 
-def writing_of(request: Request) -> Writing:
-    """The state of the application that serves a request."""
+async def writing_of(request: Request) -> Writing:
+    """The state of the application that serves a request; FastAPI would send a plain function to a thread."""
     state: Writing = request.app.state.writing
     return state
