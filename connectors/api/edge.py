@@ -68,7 +68,7 @@ def client(settings: ApiSettings) -> Redis:
     )
 
 
-def edge_of(request: Request) -> Edge:
+async def edge_of(request: Request) -> Edge:  # a plain function would go to a thread
     """The state of the application that serves a request."""
     edge: Edge = request.app.state.edge
     return edge
