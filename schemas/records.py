@@ -382,7 +382,7 @@ class SupplyShippedLine(TypedDict):
     sku: str
     quantity: int  # shipped and not cancelled, returned or lost: the whole of it, whether received or not
     received: int  # received against this shipment, of that quantity
-    held: dict[str, int] | None  # of what was received, by disposition other than available
+    held: dict[str, int] | None  # of what was received, by disposition other than available, or location|disposition
     notified_at: int | None  # when the ship notice came in
 
 
@@ -452,7 +452,7 @@ class OrderScan(TypedDict):
     sku: str
     location: str
     quantity: int
-    disposition: str | None  # RETURNED: it came into; INSPECTED: it leaves
+    disposition: str | None  # RETURNED: it came into; SHIPPED (null: available) and INSPECTED: it leaves
     to_disposition: str | None  # INSPECTED: it comes into
 
 

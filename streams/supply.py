@@ -21,6 +21,9 @@ from tables.supply_exceptions import conditions, next_due
 TOPIC = "supply.events"
 OWNERS = {"ERP_REFUSED": "buyer"}
 
+_ANSWERS = frozenset({"ORDERED", "ACKNOWLEDGED", "POSTED"})
+"""Events after which the order may have to be updated in the ERP."""
+
 
 def step(rows: Mapping[bytes, bytes], entries: Sequence[Entry]) -> Outcome:
     """Fold supply events; each purchase order touched says once what is expected of it now, where that changed."""
@@ -44,7 +47,7 @@ def clock(key: str, now: int) -> Output:
 
 
 def _finish(row: supply.Row, key: str, event: SupplyEvent, outputs: list[Output]) -> int:
-    causes = row.pop("causes", [])
+    changed, causes = row.pop("changed"), row.pop("causes", [])
     ladder = derive(row)
     document = f"PURCHASE_ORDER:{key}"
     claim_changes("EXPECT", document, row["told"], ladder.claims, event, outputs)
@@ -53,7 +56,7 @@ def _finish(row: supply.Row, key: str, event: SupplyEvent, outputs: list[Output]
     partner = order["supplier"] if order else None
     goods = receipts(row, ladder)
     post(books, document, GOODS_RECEIPT, goods.desired, event, outputs, partner=partner, causes=causes)
-    if order is not None and order["status"] == "OPEN" and (row["acks"] or row["header"]):
+    if order is not None and order["status"] == "OPEN" and not changed.isdisjoint(_ANSWERS):
         lines = updates(row, ladder)
         post_absolute(books, document, PURCHASE_ORDER_UPDATE, lines, event, outputs, partner=partner, causes=causes)
     found = conditions(row, key, ladder, goods)

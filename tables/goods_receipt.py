@@ -3,6 +3,7 @@
 Pure derivation from the order's facts and its ladder; `tables/postings.py` says what is new since the last posting.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from schemas.records import SELLABLE
@@ -29,28 +30,25 @@ NOTHING: Final = Receipts({}, {}, {})
 
 def receipts(row: Row, ladder: Ladder) -> Receipts:
     """Everything received for the order, from its shipments and on its own, as far as it is known by line."""
-    if not row["received"] and not row["moved"] and not any(line.by_shipment for line in ladder.lines.values()):
+    lines = ladder.lines
+    if not row["received"] and not row["moved"] and not any(line.by_shipment for line in lines.values()):
         return NOTHING
     received = _voyages(row)
     _direct(row, ladder, received)
     places, missing = inspected(received, row["moved"])
-    oldest = _since(row, places)
-    by_line: dict[str, Places] = {}
+    judged: dict[str, Places] = {}
+    waiting: dict[str, Places] = {}
     for place, quantity in places.items():
-        by_line.setdefault(place.split("|", 3)[3], {})[place] = quantity
+        _, _, disposition, name = place.split("|", 3)
+        (waiting if disposition == INSPECTION else judged).setdefault(name, {})[place] = quantity
     desired: Places = {}
-    on_hold: dict[str, tuple[int, int]] = {}
     order = row["order"]
-    for name, goods in by_line.items():
-        line = ladder.lines.get(name)
-        waiting = {place: quantity for place, quantity in goods.items() if place.split("|", 3)[2] == INSPECTION}
-        if waiting:
-            since = min(oldest.get(group_of(place), row["clock"]) for place in waiting)
-            on_hold[name] = sum(waiting.values()), since
-        if order is not None and line is not None and line.known:
-            judged = {place: quantity for place, quantity in goods.items() if place not in waiting}
-            _allow(judged, allowance(line, unannounced=order["unannounced"]), desired)
-    return Receipts(desired, on_hold, missing)
+    if order is not None:
+        for name, goods in judged.items():
+            line = lines.get(name)
+            if line is not None and line.known:
+                _allow(goods, allowance(line, unannounced=order["unannounced"]), desired)
+    return Receipts(desired, _on_hold(row, waiting) if waiting else {}, missing)
 
 
 def allowance(line: Line, *, unannounced: bool) -> int:
@@ -61,6 +59,9 @@ def allowance(line: Line, *, unannounced: bool) -> int:
 
 def _allow(judged: Places, allowed: int, desired: Places) -> None:
     """Sellable goods first."""
+    if sum(judged.values()) <= allowed:
+        desired.update(judged)
+        return
     for place in sorted(judged, key=lambda place: (place.split("|", 3)[2] != SELLABLE, place)):
         taken = min(judged[place], allowed)
         if taken > 0:
@@ -106,12 +107,21 @@ def _direct(row: Row, ladder: Ladder, places: Places) -> None:
             add(places, place + last, left)
 
 
-def _since(row: Row, places: Places) -> dict[str, int]:
-    """By `sku|location`, when the oldest of what waits for inspection came in: what left first was the oldest."""
-    left: dict[str, int] = {}
-    for place, quantity in places.items():
-        if place.split("|", 3)[2] == INSPECTION:
+def _on_hold(row: Row, waiting: Mapping[str, Places]) -> dict[str, tuple[int, int]]:
+    """By line, what waits for inspection and since when the oldest of it does: what left first was the oldest."""
+    left: Places = {}
+    for goods in waiting.values():
+        for place, quantity in goods.items():
             left[group_of(place)] = left.get(group_of(place), 0) + quantity
+    oldest = _oldest(row, left)
+    return {
+        name: (sum(goods.values()), min([oldest.get(group_of(place), row["clock"]) for place in goods]))
+        for name, goods in waiting.items()
+    }
+
+
+def _oldest(row: Row, left: Places) -> dict[str, int]:
+    """By `sku|location`, when the oldest of what is left for inspection there came in (recorded, ms)."""
     came: dict[str, list[tuple[int, int]]] = {}
     for _, location, _, lines in row["shipped"].values():
         for _, sku, _, _, held, since in lines:

@@ -65,6 +65,8 @@ _SCANNED: dict[str, Literal["picked", "packed", "shipped", "returned"]] = {
     "SHIPPED": "shipped",
     "RETURNED": "returned",
 }
+_SILENT = frozenset({"CLOCK", "PICKED", "PACKED"})
+"""Events that cause no posting."""
 NEVER_TOLD = [-1, 0, 0, []]
 """Differs from every claim: what is told so must be told again."""
 
@@ -89,7 +91,7 @@ def fold(row: Row, event: OrderEvent, outputs: list[Output]) -> None:
     """Take one fact into the row. Outputs: only conflicts between documents."""
     kind = event["kind"]
     row.setdefault("changed", set()).add(kind)
-    if kind != "CLOCK":
+    if kind not in _SILENT:
         causes = row.setdefault("causes", [])
         causes.append(event["coordinate"])
         del causes[:-MOST_CAUSES]

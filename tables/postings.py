@@ -114,8 +114,8 @@ Book = dict[str, Any]
 
 count: revisions of the step and of its reversal; said: posted and not refused, by place; taken: what the ERP has said
 it took; held: refused, and not sent again before a newer revision of the document; waiting: by `step/revision`, lines
-[place, quantity] without an answer; refused: the same, then the reason. Of a step that is told whole: newest, the lines
-desired when it was told last; told, the same and those taken back; refusal, the reason, if the ERP refused it.
+[place, quantity] without an answer; refused: the same, then the reason. Of a step that is told whole: told, the
+lines of the newest posting; refusal, the reason, if the ERP refused it; again, if it is to be told once more.
 """
 Books = dict[str, Book]
 """By step, reversals with their step."""
@@ -139,7 +139,10 @@ def post(
         if not desired:
             return
         book = {"count": [0, 0]}
-    gaps = difference(desired, book.get("said", {}))
+    said = book.get("said", {})
+    if desired == said and "held" not in book:
+        return
+    gaps = difference(desired, said)
     due = _less_refused(book, gaps) if "held" in book else gaps
     if not due:
         return
@@ -194,7 +197,7 @@ def answered(books: Books, answer: PostingAnswer) -> bool:
     if book is None:
         return False
     name, refused = f"{answer['step']}/{answer['revision']}", answer["outcome"] == "REFUSED"
-    if "newest" in book:
+    if "told" in book:
         return _absolute_answered(book, answer["revision"], answer["reason"], refused=refused)
     lines = book.get("waiting", {}).get(name)
     if lines is not None:
@@ -218,9 +221,8 @@ def renewed(books: Books) -> None:
     """A newer revision of the document has come: what was refused is worth another try."""
     for book in books.values():
         book.pop("held", None)
-        if "refusal" in book:
-            book["newest"] = None
-            del book["refusal"]
+        if book.pop("refusal", None) is not None:
+            book["again"] = True
 
 
 def refusals(books: Books) -> dict[str, str]:
@@ -243,6 +245,8 @@ def taken(books: Books, step: str) -> Amounts:
 
 # ---- steps of which the newest posting replaces the ones before -------------------------------------------------
 
+QUANTITY, NOTE = 3, 5
+
 
 def post_absolute(
     books: Books,
@@ -258,21 +262,26 @@ def post_absolute(
 ) -> None:
     """Write the whole of a step when it differs from what was posted last.
 
-    Lines are [line, sku, location, quantity, date, note, substitute]; one that is gone is posted once with nothing.
+    Lines are [line, sku, location, quantity, date, note, substitute], with a quantity or a note; one that is gone is
+    posted once with neither.
     """
     lines = [list(line) for line in desired]
     book = books.get(step)
     if book is None:
         if not lines:
             return
-        book = books[step] = {"count": [0], "newest": [], "told": []}
-    if book["newest"] == lines:
+        book = books[step] = {"count": [0], "told": []}
+    told, again = book["told"], "again" in book
+    if not again and lines == [line for line in told if line[QUANTITY] or line[NOTE]]:
         return
-    kept = [line[:3] for line in lines]
-    told = [line[:3] for line in book["told"] if line[3] or book["newest"] is None]
-    gone = [[*line, 0, None, None, None] for n, line in enumerate(told) if line not in kept and line not in told[:n]]
-    book["newest"], book["told"] = lines, [*lines, *gone]
+    kept = [line[:QUANTITY] for line in lines]
+    before = [line[:QUANTITY] for line in told if line[QUANTITY] or line[NOTE] or again]
+    gone = [
+        [*line, 0, None, None, None] for n, line in enumerate(before) if line not in kept and line not in before[:n]
+    ]
+    book["told"] = [*lines, *gone]
     book.pop("refusal", None)
+    book.pop("again", None)
     if not book["told"]:
         return
     book["count"][0] += 1

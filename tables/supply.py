@@ -68,8 +68,10 @@ class Row(TypedDict):
     open: Open
     told: Told
     books: Books
+    changed: NotRequired[set[str]]
+    """The kinds of event folded since the row was finished. Never stored."""
     causes: NotRequired[list[str]]
-    """Coordinates of what was folded since the row was finished. Never stored."""
+    """Where they came from. Never stored."""
 
 
 def empty() -> Row:
@@ -92,6 +94,7 @@ def fold(row: Row, event: SupplyEvent, outputs: list[Output]) -> None:
     """Take one fact into the row. Outputs: only what is said of a record, never of the order as a whole."""
     row["clock"] = max(row["clock"], event["recorded_at"])
     kind = event["kind"]
+    row.setdefault("changed", set()).add(kind)
     if kind != "CLOCK":
         causes = row.setdefault("causes", [])
         causes.append(event["coordinate"])

@@ -269,6 +269,20 @@ def test_a_shipment_tells_where_its_goods_were_unloaded_if_not_where_they_were_s
     assert held(notice(("P", "1", "A", 10)), unloaded("A", 6, "W2"))[0] == (6, {"W2|available": 6}, NOON)
 
 
+def test_what_is_held_stands_on_the_lines_its_receipts_fill():
+    """In the notice's order, as the receipts themselves; goods the notice does not list stand on none."""
+    stage = Stage(shipments.step)
+    came = [unloaded("A", 7, disposition="quality_hold"), unloaded("A", 2), unloaded("X", 1, disposition="damaged")]
+
+    stage.each(notice(("P", "1", "A", 4), ("P", "2", "A", 6)), *came)
+
+    told = [record["shipped"]["lines"] for topic, _, record in stage.outputs if topic == "supply.events"][-1]
+    assert [(line["line"], line["received"], line["held"]) for line in told] == [
+        ("1", 4, {"quality_hold": 2}),
+        ("2", 5, {"quality_hold": 5}),
+    ]
+
+
 def test_a_notice_after_the_first_goods_is_late():
     """Once a shipment, for the buyer; the receipts are settled all the same."""
     came = unloaded("A", 6, at=NOON + 1)

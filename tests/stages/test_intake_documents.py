@@ -130,6 +130,18 @@ def test_purchase_order_brings_the_suppliers_terms():
     ) == (24, 3, 5, 1)
 
 
+def test_purchase_order_says_whether_its_supplier_sends_ship_notices():
+    """By the profile as it stands when the order comes; a profile that says nothing means it does."""
+    dock = Dock()
+    before = dock.send("erp.purchase-orders", purchase_order(po_line()))
+    dock.learn("partners.profiles", profile(posts_without_notice=True))
+
+    after = dock.send("erp.purchase-orders", purchase_order(po_line(), revision=2))
+
+    said = [of(outputs, "supply.events")[0]["order"]["posts_without_notice"] for outputs in (before, after)]
+    assert said == [None, True]
+
+
 def test_sales_order_converts_ordered_and_allocated():
     """Both are in the line's unit, both become base units."""
     [event] = of(Dock().send("erp.sales-orders", sales_order(so_line())), "order.events")
