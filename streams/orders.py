@@ -11,7 +11,7 @@ from tables.conditions import settle
 from tables.held import Scanned, claims, conditions, spread
 from tables.ledger_entry import claim_changes
 from tables.outcome import Entry, Outcome, Output
-from tables.postings import post, post_absolute
+from tables.posting_book import post, post_absolute
 
 TOPIC = "order.events"
 

@@ -15,7 +15,7 @@ from tables.ledger_entry import claim_changes
 from tables.order_update import STEP as PURCHASE_ORDER_UPDATE
 from tables.order_update import updates
 from tables.outcome import Entry, Outcome, Output
-from tables.postings import post, post_absolute
+from tables.posting_book import post, post_absolute
 from tables.supply_exceptions import conditions, next_due
 
 TOPIC = "supply.events"

@@ -1,7 +1,7 @@
 """What the ERP hears of a sales order: what shipped, what may be invoiced, credited, and what waits for stock.
 
 Shipment confirms follow ship scans alone; an invoice only the ERP's own word that it took the confirm; a credit the
-inspection of what came back, and no more than was invoiced. Pure derivation; `tables/postings.py` says what is new.
+inspection of what came back, and no more than was invoiced. Pure derivation; `tables/posting_book.py` says what is new.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tables.conditions import Found
 from tables.held import Scanned
 from tables.inspection import Places, inspected, netted
 from tables.order import Row
-from tables.postings import refusals, taken
+from tables.posting_book import refusals, taken
 
 CONFIRM: Final = "SHIPMENT_CONFIRM"
 INVOICE: Final = "INVOICE_RELEASE"

@@ -1,6 +1,6 @@
 """What of a purchase order's goods may be posted as received, and what waits: for inspection, a ship notice, the buyer.
 
-Pure derivation from the order's facts and its ladder; `tables/postings.py` says what is new since the last posting.
+Pure derivation from the order's facts and its ladder; `tables/posting_book.py` says what is new since the last posting.
 """
 
 from collections.abc import Mapping

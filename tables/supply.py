@@ -24,7 +24,7 @@ from tables.conditions import Open, conflict
 from tables.inspection import INSPECTION, add, move
 from tables.ledger_entry import Told
 from tables.outcome import Output
-from tables.postings import MOST_CAUSES, Books, answered, renewed
+from tables.posting_book import MOST_CAUSES, Books, answered, renewed
 
 UNLINED = -(2**63)
 """Stands for the revision of an order whose lines nobody has sent."""

@@ -4,7 +4,7 @@ from tables.acknowledgement import UNANSWERED
 from tables.conditions import Found
 from tables.goods_receipt import Receipts
 from tables.ladder import Ladder, Line
-from tables.postings import refusals
+from tables.posting_book import refusals
 from tables.supply import OrderFacts, Row
 
 DAY_MS = 86_400_000

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import ErpPosting
-from tables.postings import answered, difference, post, post_absolute, posting, priority, refusals, renewed, taken
+from tables.posting_book import answered, post, post_absolute, refusals, renewed, taken
+from tables.postings import difference, posting, priority
 
 CAUSE = {"coordinate": "in[0]@7", "recorded_at": 20_000 * 86_400_000, "occurred_at": 19_999 * 86_400_000,
          "correlation_id": "c"}  # fmt: skip
