@@ -1,19 +1,22 @@
-"""`stockstream up`: the local stack, topics, schemas and workers, until Ctrl-C."""
+"""`stockstream up`: the local stack, topics, schemas, workers, the Redis view and the API, until Ctrl-C."""
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import yaml
 from rich.console import Console
 
 from local.errors import StackError
+from local.processes import pick_port
 from local.stack import LocalStack
-from local.supervised import ProcessError, Supervised
+from local.supervised import ProcessError, Supervised, await_all
 from local.worker_process import COMMAND, WorkerProcess, await_ready
 from schemas.registry import RegistryError, register_all
 from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
@@ -23,6 +26,7 @@ from tables.channels import ChannelsError, parse
 
 LOCAL_PARTITIONS = 4
 LOOK_S = 1.0
+AUTHENTICATION = {"STOCKSTREAM_API_KEYS_FILE", "STOCKSTREAM_API_JWT_ISSUER", "STOCKSTREAM_API_DEVELOPMENT"}
 FAILURES = (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable, ProcessError)
 """What ends `up` with a message; a wait that ran out (TimeoutError) is an OSError."""
 
@@ -103,11 +107,16 @@ def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bo
             for worker in crew:
                 running.callback(worker.stop)
                 worker.start()
+            port, around = _around(site, directory, channels)
+            for process in around:
+                running.callback(process.stop)
+                process.start()
             await_ready(crew, within_s=120)
-            _print(site, crew, as_json=as_json)
+            await_all(around, within_s=60)
+            _print(site, crew, port, as_json=as_json)
             while not threading.Event().wait(LOOK_S):
-                for worker in crew:
-                    worker.look_after()
+                for process in (*crew, *around):
+                    process.look_after()
     except KeyboardInterrupt:
         return 0
     except FAILURES as error:
@@ -115,11 +124,25 @@ def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bo
     return 1
 
 
-def _print(site: Site, crew: list[WorkerProcess], *, as_json: bool) -> None:
+def _around(site: Site, directory: Path, channels: Path) -> tuple[int, list[Supervised]]:
+    """The API's port, and the view and the API themselves: without authentication unless some is set, on loopback."""
+    port = int(os.environ.get("STOCKSTREAM_API_PORT", "0")) or pick_port(set())
+    settings: dict[str, Any] = {"api_port": port}
+    if not os.environ.keys() & AUTHENTICATION:
+        settings["api_development"] = "true"
+    view = site.edge(
+        "redis-view", ("connect", "redis"), directory, channels, port_variable="STOCKSTREAM_VIEW_HTTP_PORT"
+    )
+    api = site.edge("api", ("api",), directory, channels, port_variable="STOCKSTREAM_API_HEALTH_PORT", **settings)
+    return port, [view, api]
+
+
+def _print(site: Site, crew: list[WorkerProcess], port: int, *, as_json: bool) -> None:
     endpoints = {
         "bootstrap": site.stack.bootstrap,
         "registry": site.stack.registry_url,
         "redis": site.stack.redis_url,
+        "api": f"http://127.0.0.1:{port}/docs",
         **{worker.name: worker.url for worker in crew},
     }
     if as_json:
