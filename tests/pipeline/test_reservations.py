@@ -154,6 +154,9 @@ def test_the_last_units_are_never_sold_twice_with_a_worker_dying_in_its_transact
     Requests take two transactions at least, in at intake and out as replies: a worker let through one dies in another.
     """
     rush = Rush(crew, "RUSH-TXN", 8)
+    crew.start("first", clock=f"file:{rush.clock}")
+    crew.settle()  # the stock is in before anybody asks for it
+    crew.stop_workers()
     threads: list[threading.Thread] = []
     for part, transactions in enumerate((1, 0, 1)):
         os.environ["STOCKSTREAM_TEST_TRANSACTIONS"] = str(transactions)
