@@ -149,15 +149,15 @@ def _error(status: int, code: str, message: str, inner: Any = None, after: str |
     return response
 
 
-async def serve(state: Path, port: int, seed: int) -> None:
+async def serve(state: Path, port: int, seed: int, host: str = "127.0.0.1") -> None:
     """Serve until SIGTERM or SIGINT."""
     ledger = Ledger(state)
     runner = web.AppRunner(ErpServer(ledger, Faults(seed)).app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    site = web.TCPSite(runner, host, port)
     await site.start()
     listening: Any = site._server  # noqa: SLF001 - the only way to learn a free port that was picked
-    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    url = f"http://{host}:{listening.sockets[0].getsockname()[1]}"
     sys.stdout.write(orjson.dumps({"url": url, "service": f"{url}/odata"}).decode() + "\n")
     sys.stdout.flush()
     stopping = asyncio.Event()
@@ -173,11 +173,12 @@ async def serve(state: Path, port: int, seed: int) -> None:
 def main() -> None:
     """Run as a module."""
     parser = argparse.ArgumentParser(description="A stand-in ERP for tests and the demonstration.")
+    parser.add_argument("--host", default="127.0.0.1", help="another address only among containers of one host")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state", type=Path, required=True, help="SQLite file that keeps what the ERP has taken")
     parser.add_argument("--seed", type=int, default=7, help="the same seed draws the same faults")
     given = parser.parse_args()
-    asyncio.run(serve(given.state, given.port, given.seed))
+    asyncio.run(serve(given.state, given.port, given.seed, given.host))
 
 
 if __name__ == "__main__":

@@ -117,14 +117,14 @@ class ShopServer:
             return _problem(400, str(error))
 
     @contextlib.asynccontextmanager
-    async def serving(self, port: int = 0) -> AsyncIterator[str]:
-        """Serve on loopback; gives the base URL."""
+    async def serving(self, port: int = 0, host: str = HOST) -> AsyncIterator[str]:
+        """Serve on loopback unless told otherwise; gives the base URL."""
         runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1)
         await runner.setup()
-        site = web.TCPSite(runner, HOST, port)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         try:
-            yield f"http://{HOST}:{runner.addresses[0][1]}"
+            yield f"http://{host}:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
             self.books.close()
@@ -143,8 +143,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
-    server = ShopServer(arguments.state, arguments.secret, arguments.token)
-    async with server.serving(arguments.port) as url:
+    secrets = [*arguments.secret, *(file.read_text().strip() for file in arguments.secret_file)]
+    token = arguments.token_file.read_text().strip() if arguments.token_file else arguments.token
+    server = ShopServer(arguments.state, secrets, token)
+    async with server.serving(arguments.port, arguments.host) as url:
         sys.stdout.write(url + "\n")
         sys.stdout.flush()
         await ending.wait()
@@ -152,10 +154,13 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on loopback; 0 takes a free one")
+    parser.add_argument("--host", default=HOST, help="another address only among containers of one host")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state", required=True, help="SQLite file; it is created where there is none")
     parser.add_argument("--secret", action="append", default=[], help="signing secret of the webhooks; may be repeated")
+    parser.add_argument("--secret-file", action="append", default=[], type=Path, help="file with such a secret")
     parser.add_argument("--token", default="", help="bearer token the inventory API asks for")
+    parser.add_argument("--token-file", type=Path, help="file with that token, instead")
     asyncio.run(serve(parser.parse_args()))
 
 

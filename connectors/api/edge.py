@@ -15,6 +15,7 @@ from connectors.api.security import Authenticator
 from connectors.api.settings import ApiSettings
 from connectors.api.streams import Streams
 from connectors.api.view import View
+from schemas.access import secret
 from schemas.clock import Clock, clock, wall_ms
 from schemas.codec import Codec
 from schemas.registry import connected_codec
@@ -58,6 +59,8 @@ class Edge:
 def client(settings: ApiSettings) -> Redis:
     """A Redis client that gives up soon and tries once more: a broken connection is no outage, silence is one."""
     patience: Any = settings.redis_timeout_ms / 1000
+    named = settings.redis_password_file
+    password: dict[str, Any] = {"password": secret(named, "STOCKSTREAM_API_REDIS_PASSWORD_FILE")} if named else {}
     return Redis.from_url(
         settings.redis,
         socket_timeout=patience,
@@ -65,6 +68,7 @@ def client(settings: ApiSettings) -> Redis:
         retry=Retry(NoBackoff(), 1),
         max_connections=256,
         protocol=2,
+        **password,
     )
 
 
