@@ -37,7 +37,7 @@ connect_app.command("erp")(erp.connect_erp)
 
 @app.command()
 def demo(
-    events: Annotated[int, typer.Option(help="Events to simulate.", min=1_000)] = 200_000,
+    events: Annotated[int, typer.Option(help="Events to simulate.", min=1_000)] = 100_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same days.")] = 7,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=4)] = 2,
     days: Annotated[int, typer.Option(help="Business days to live through.", min=1, max=20)] = 5,
