@@ -1,4 +1,4 @@
-"""How our clients get in: security settings in the words of librdkafka and of the registry's client.
+"""How our clients get in: security settings in the words of librdkafka and of the registry's and Redis's clients.
 
 Secrets come from files, read when a client is made, so that a rotated secret needs a restart at most.
 """
@@ -6,6 +6,7 @@ Secrets come from files, read when a client is made, so that a rotated secret ne
 import ssl
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from schemas.environment import SettingError, Shared
 
@@ -100,3 +101,18 @@ def registry_client(settings: Shared) -> dict[str, Any]:
         word = secret(settings.registry_password_file, "STOCKSTREAM_REGISTRY_PASSWORD_FILE")
         conf["basic.auth.user.info"] = f"{settings.registry_username}:{word}"
     return conf
+
+
+def redis(settings: Shared) -> dict[str, Any]:
+    """What a Redis client is given besides the URL; raise SettingError."""
+    address = urlsplit(settings.redis)
+    options: dict[str, Any] = {}
+    if settings.redis_password_file:
+        if address.password:
+            raise SettingError("STOCKSTREAM_REDIS_PASSWORD_FILE: the URL in STOCKSTREAM_REDIS has a password too")
+        options["password"] = secret(settings.redis_password_file, "STOCKSTREAM_REDIS_PASSWORD_FILE")
+    if settings.redis_ca_file:
+        if address.scheme != "rediss":
+            raise SettingError("STOCKSTREAM_REDIS_CA_FILE: needs a URL with rediss:// in STOCKSTREAM_REDIS")
+        options["ssl_ca_certs"] = settings.redis_ca_file
+    return options

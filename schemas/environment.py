@@ -51,6 +51,8 @@ class Shared:
     registry_ca_file: str = setting("", "Certificates to trust the registry by; empty: those of the system.")
     registry_username: str = setting("", "User name at the registry; empty where it asks for none.")
     registry_password_file: str = setting("", "File with the password at the registry.")
+    redis_password_file: str = setting("", "File with Redis's password, instead of one in the URL; read at each start.")
+    redis_ca_file: str = setting("", "Certificates to trust Redis by where its URL is rediss://; empty: the system's.")
 
 
 def variable(of: Field[Any]) -> str:

@@ -15,7 +15,7 @@ from connectors.api.security import Authenticator
 from connectors.api.settings import ApiSettings
 from connectors.api.streams import Streams
 from connectors.api.view import View
-from schemas.access import secret
+from schemas import access
 from schemas.clock import Clock, clock, wall_ms
 from schemas.codec import Codec
 from schemas.registry import connected_codec
@@ -43,7 +43,7 @@ class Edge:
 
     async def start(self) -> None:
         """Connect; raise RegistryError where the registry does not answer. Redis and Kafka may come later."""
-        self.codec = await asyncio.to_thread(connected_codec, self.settings.registry, self.by_id)
+        self.codec = await asyncio.to_thread(connected_codec, self.settings, self.by_id)
         await self.authenticator.start()
         await self.view.start()
 
@@ -59,8 +59,6 @@ class Edge:
 def client(settings: ApiSettings) -> Redis:
     """A Redis client that gives up soon and tries once more: a broken connection is no outage, silence is one."""
     patience: Any = settings.redis_timeout_ms / 1000
-    named = settings.redis_password_file
-    password: dict[str, Any] = {"password": secret(named, "STOCKSTREAM_API_REDIS_PASSWORD_FILE")} if named else {}
     return Redis.from_url(
         settings.redis,
         socket_timeout=patience,
@@ -68,7 +66,7 @@ def client(settings: ApiSettings) -> Redis:
         retry=Retry(NoBackoff(), 1),
         max_connections=256,
         protocol=2,
-        **password,
+        **access.redis(settings),
     )
 
 

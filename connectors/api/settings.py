@@ -40,9 +40,6 @@ class ApiSettings(Shared):
     query_limit: int = setting(1000, "Most SKUs in one query.", edge="API")
     cache_control: str = setting("private, max-age=1", "Cache-Control of availability answers.", edge="API")
     cors_origins: str = setting("", "Origins browsers may call from, comma separated; empty: none.", edge="API")
-    redis_password_file: str = setting(
-        "", "File with Redis's password, instead of one in the URL; read at each start.", edge="API"
-    )
     redis_timeout_ms: int = setting(500, "Longest wait for Redis before it counts as down.", edge="API")
     view_refresh_ms: int = setting(250, "How often the view's and the feeds' state is read.", edge="API")
     view_stale_ms: int = setting(10_000, "The view is stale when no instance has spoken for this long.", edge="API")

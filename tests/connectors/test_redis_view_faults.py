@@ -177,7 +177,7 @@ def test_the_view_gets_in_with_a_password_from_a_file(stack, tmp_path):
         view.start("outside", wait=False)
         wait_for(lambda: view.state("outside").startswith("redis is away"), 30, "/readyz to say that Redis refuses")
         view.instances["outside"].stop()
-        view.start("inside", view_redis_password_file=tmp_path / "password")
+        view.start("inside", redis_password_file=tmp_path / "password")
     finally:
         view.close()
         server.stop(kill=True)

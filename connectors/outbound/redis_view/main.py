@@ -14,6 +14,7 @@ from connectors.outbound.redis_view.settings import Settings
 from connectors.outbound.redis_view.store import Store, connect
 from connectors.outbound.redis_view.view import View
 from connectors.process import Process
+from schemas import access
 from schemas.environment import SettingError
 from tables.channels import ChannelsError, parse
 
@@ -34,6 +35,7 @@ def run(settings: Settings) -> int:
     if not settings.redis:
         raise SettingError("STOCKSTREAM_REDIS is not set: the view needs the URL of a Redis, redis:// or rediss://")
     names = topics(settings)
+    access.redis(settings)
 
     async def main(it: Process) -> None:
         await keep(it, settings, names)

@@ -16,9 +16,6 @@ class Settings(Shared):
         "Most records in one script call; Redis serves nobody else during a call, about 10 µs a record.",
         edge="VIEW",
     )
-    redis_password_file: str = setting(
-        "", "File with Redis's password, instead of one in the URL; read at each start.", edge="VIEW"
-    )
     redis_timeout_ms: int = setting(
         2_000, "How long a call to Redis may take before Redis counts as away.", edge="VIEW"
     )

@@ -20,6 +20,7 @@ from connectors.outbound.redis_view.away import redis_away
 from connectors.outbound.redis_view.changes import Changes
 from connectors.outbound.redis_view.places import Partition
 from connectors.outbound.redis_view.settings import Settings
+from schemas import access
 from schemas.clock import wall_ms
 
 APPLY: Final = (Path(__file__).parent / "apply.lua").read_text()
@@ -64,9 +65,6 @@ class NotTheView(Exception):
 def connect(settings: Settings) -> redis.Redis:
     """A client that tries once and says so: the view itself waits, and polls Kafka meanwhile."""
     seconds = settings.redis_timeout_ms / 1000
-    options: dict[str, Any] = {}
-    if settings.redis_password_file:
-        options["password"] = Path(settings.redis_password_file).read_text().strip()
     client: redis.Redis = redis.Redis.from_url(
         settings.redis,
         socket_timeout=seconds,
@@ -76,7 +74,7 @@ def connect(settings: Settings) -> redis.Redis:
         health_check_interval=HEALTH_CHECK_S,
         retry=Retry(NoBackoff(), 0),
         client_name=f"{settings.app}-redis-view",
-        **options,
+        **access.redis(settings),
     )
     return client
 
