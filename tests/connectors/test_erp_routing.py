@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors.outbound.erp.connector import decode_notes, encode_notes
-from connectors.outbound.erp.routing import Ambiguous, Route, RoutingError, parse
+from connectors.outbound.erp.driver import decode_notes, encode_notes
+from connectors.outbound.erp.routing import Ambiguous, Route, RoutingError
+from connectors.outbound.erp.routing_file import parse
 from tests.connectors.erp_site import ErpSite, posting, wait
 
 FILE = """

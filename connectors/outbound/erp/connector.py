@@ -10,8 +10,8 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable
+from typing import Any, Final
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.aio import AIOConsumer
@@ -20,6 +20,7 @@ from connectors.kafka import Record, consumer, read
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, Answer
 from connectors.outbound.erp.comparison import Answers, Comparison
+from connectors.outbound.erp.driver import Driver, decode_notes, encode_notes
 from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.results import POSTINGS, Results
 from connectors.outbound.erp.routing import Ambiguous, Route, Routing
@@ -34,24 +35,6 @@ READ: Final = 500
 LOOK_S: Final = 0.05
 REMEMBERED: Final = 100_000
 """Documents whose system was found out, kept so that it need not be asked again."""
-
-
-class Driver(Protocol):
-    """How postings get into one system: over its API (attempts.py) or in files (batches.py)."""
-
-    name: str
-
-    def add(self, entry: Entry) -> None: ...
-    def withdraw(self, entry: Entry) -> bool: ...
-    def urge(self, partition: int) -> None: ...
-    def has(self, document: str) -> bool: ...
-    async def assigned(self, partition: int, note: list[int] | None) -> None: ...
-    def notes(self, partition: int) -> list[int] | None: ...
-    def committed(self, partition: int, note: list[int] | None) -> None: ...
-    async def drop(self, partition: int, within_s: float) -> None: ...
-    async def run(self) -> None: ...
-    async def stop(self, within_s: float) -> None: ...
-    def state(self) -> dict[str, Any]: ...
 
 
 class Connector:
@@ -385,14 +368,3 @@ GROUP_MOVED: Final = frozenset(
     {"ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "_NO_OFFSET", "_ASSIGNMENT_LOST"}
 )
 """Commits that a rebalance made void: the next owner reads again, and asks before it sends."""
-
-
-def encode_notes(notes: Mapping[str, list[int] | None]) -> str:
-    """What goes with a committed offset: `system=written,planned;…` of systems that take files."""
-    return ";".join(f"{name}={','.join(map(str, note))}" for name, note in sorted(notes.items()) if note is not None)
-
-
-def decode_notes(text: str | None) -> dict[str, list[int]]:
-    """The inverse of encode_notes."""
-    parts = (part.partition("=") for part in (text or "").split(";") if part)
-    return {name: [int(number) for number in numbers.split(",")] for name, _, numbers in parts}

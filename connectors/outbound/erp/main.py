@@ -17,11 +17,13 @@ from connectors.outbound.erp.attempts import OnlineSystem, Pace
 from connectors.outbound.erp.batches import FileSystem
 from connectors.outbound.erp.breaker import Breaker, State
 from connectors.outbound.erp.comparison import Comparison
-from connectors.outbound.erp.connector import Connector, Driver
+from connectors.outbound.erp.connector import Connector
+from connectors.outbound.erp.driver import Driver
 from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.rest_adapter import RestAdapter
 from connectors.outbound.erp.results import EXCEPTIONS, LETTERS, POSTINGS, RESULTS, Results
-from connectors.outbound.erp.routing import Routing, RoutingError, System, parse, single
+from connectors.outbound.erp.routing import Routing, RoutingError, System
+from connectors.outbound.erp.routing_file import parse, single
 from connectors.outbound.erp.settings import Settings
 from connectors.outbound.erp.targets import target
 from connectors.outbound.erp.throttle import Throttle
