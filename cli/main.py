@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import api, commerce, erp, redis_view
+from cli import acls, api, commerce, erp, redis_view
 from cli.console import Json, fail, out, print_json, settings_or_fail, tell
 from schemas import environment
 from streams.settings import Settings
@@ -22,6 +22,7 @@ app = typer.Typer(
 topics_app = typer.Typer(no_args_is_help=True, help="The topic catalogue: list, create, verify.")
 schemas_app = typer.Typer(no_args_is_help=True, help="The schemas: register, check compatibility.")
 app.add_typer(topics_app, name="topics")
+topics_app.command("acls")(acls.topics_acls)
 connect_app = typer.Typer(no_args_is_help=True, help="The connectors, each a process of its own.")
 app.add_typer(schemas_app, name="schemas")
 app.add_typer(connect_app, name="connect")
