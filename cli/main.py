@@ -28,6 +28,7 @@ app.add_typer(schemas_app, name="schemas")
 app.add_typer(connect_app, name="connect")
 app.add_typer(api.keys_app, name="api-keys")
 app.add_typer(commerce.webhooks_app, name="webhooks")
+app.add_typer(erp.erp_app, name="erp")
 app.add_typer(redis_view.view_app, name="view")
 app.command("api")(api.api)
 connect_app.command("redis")(redis_view.connect_redis)
@@ -38,7 +39,7 @@ connect_app.command("erp")(erp.connect_erp)
 
 @app.command()
 def demo(
-    events: Annotated[int, typer.Option(help="Events to simulate.", min=1_000)] = 100_000,
+    events: Annotated[int, typer.Option(help="Events to simulate.", min=1_000)] = 60_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same days.")] = 7,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=4)] = 2,
     days: Annotated[int, typer.Option(help="Business days to live through.", min=1, max=20)] = 5,

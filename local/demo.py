@@ -82,7 +82,7 @@ class Run:
 
 def run_demo(
     *,
-    events: int = 200_000,
+    events: int = 60_000,
     seed: int = 7,
     workers: int = 2,
     days: int = 5,
