@@ -11,8 +11,13 @@ import orjson
 from aiohttp import web
 from prometheus_client import REGISTRY, generate_latest
 
+from schemas import metrics
 from schemas.environment import Shared
+from schemas.instruments import gauge, running
 from schemas.logs import log_to_stderr
+
+BUILD: Final = gauge(metrics.BUILD)
+READY: Final = gauge(metrics.READY)
 
 FAULT: Final = 75
 """Exit code of a fault that a restart may mend."""
@@ -39,6 +44,7 @@ class Process:
 
     async def serve(self, host: str, port: int) -> None:
         """Start the health server; port 0 takes a free one. The address is then in `url` and data_dir/NAME.url."""
+        running(BUILD, self.name)
         app = web.Application()
         app.add_routes(
             [web.get("/metrics", self._metrics), web.get("/livez", self._live), web.get("/readyz", self._ready)]
@@ -56,6 +62,7 @@ class Process:
             await self._runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        READY.labels(self.name).set(self.state["state"] == "ready")
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _live(self, _: web.Request) -> web.Response:

@@ -1,30 +1,34 @@
-"""Every metric a worker exports, named once."""
+"""A worker's metrics; schemas/metrics.py describes them."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from typing import Final
 
-REGISTRY = CollectorRegistry()
+from prometheus_client import CollectorRegistry, ProcessCollector
 
-EVENTS = Counter("stockstream_events", "Records folded, by stage.", ["stage"], registry=REGISTRY)
-OUTPUTS = Counter("stockstream_outputs", "Records written, by topic.", ["topic"], registry=REGISTRY)
-CHUNK_SECONDS = Histogram(
-    "stockstream_chunk_seconds",
-    "Time to fold one chunk, by stage.",
-    ["stage"],
-    buckets=(0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
-    registry=REGISTRY,
-)
-TRANSACTION_SECONDS = Histogram(
-    "stockstream_transaction_seconds",
-    "Time from begin to commit of a transaction.",
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
-    registry=REGISTRY,
-)
-TRANSACTIONS = Counter("stockstream_transactions", "Transactions committed.", registry=REGISTRY)
-TASKS = Gauge("stockstream_tasks", "Tasks (partition numbers) this worker owns.", registry=REGISTRY)
-ROWS = Gauge("stockstream_rows", "Rows in memory, by table.", ["table"], registry=REGISTRY)
-RECOVERY_ROWS = Gauge("stockstream_recovery_rows", "Changelog records read in the current recovery.", registry=REGISTRY)
-RECOVERY_TOTAL = Gauge(
-    "stockstream_recovery_records", "Changelog records there are to read in the current recovery.", registry=REGISTRY
-)
-INTAKE = Counter("stockstream_intake", "Inbound records by topic and outcome.", ["topic", "outcome"], registry=REGISTRY)
-REBALANCES = Counter("stockstream_rebalances", "Takeovers completed.", registry=REGISTRY)
+from schemas import metrics
+from schemas.instruments import counter, gauge, histogram
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+BUILD: Final = gauge(metrics.BUILD, REGISTRY)
+READY: Final = gauge(metrics.READY, REGISTRY)
+
+EVENTS: Final = counter(metrics.EVENTS, REGISTRY)
+INTAKE: Final = counter(metrics.INTAKE, REGISTRY)
+OUTPUTS: Final = counter(metrics.OUTPUTS, REGISTRY)
+CHUNK_SECONDS: Final = histogram(metrics.CHUNK_SECONDS, REGISTRY)
+WAIT_SECONDS: Final = histogram(metrics.WAIT_SECONDS, REGISTRY)
+TRANSACTION_SECONDS: Final = histogram(metrics.TRANSACTION_SECONDS, REGISTRY)
+COMMIT_SECONDS: Final = histogram(metrics.COMMIT_SECONDS, REGISTRY)
+END_TO_END_SECONDS: Final = histogram(metrics.END_TO_END_SECONDS, REGISTRY)
+TRANSACTIONS: Final = counter(metrics.TRANSACTIONS, REGISTRY)
+LAG: Final = gauge(metrics.LAG, REGISTRY)
+COMMIT_AGE_SECONDS: Final = gauge(metrics.COMMIT_AGE_SECONDS, REGISTRY)
+TASKS: Final = gauge(metrics.TASKS, REGISTRY)
+ROWS: Final = gauge(metrics.ROWS, REGISTRY)
+RECOVERY_READ: Final = gauge(metrics.RECOVERY_READ, REGISTRY)
+RECOVERY_TARGET: Final = gauge(metrics.RECOVERY_TARGET, REGISTRY)
+RECOVERY_SECONDS: Final = gauge(metrics.RECOVERY_SECONDS, REGISTRY)
+REBALANCES: Final = counter(metrics.REBALANCES, REGISTRY)
+FEED_AGE_SECONDS: Final = gauge(metrics.FEED_AGE_SECONDS, REGISTRY)
+FEED_STATUS: Final = gauge(metrics.FEED_STATUS, REGISTRY)

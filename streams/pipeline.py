@@ -106,8 +106,8 @@ class Pipeline:
             if recovery.read is not None:
                 recovery.read[partition] = (done, total)
                 recovery.moved = time.monotonic()
-                metrics.RECOVERY_ROWS.set(recovery.progress[0])
-                metrics.RECOVERY_TOTAL.set(recovery.progress[1])
+                metrics.RECOVERY_READ.set(recovery.progress[0])
+                metrics.RECOVERY_TARGET.set(recovery.progress[1])
 
         return note
 

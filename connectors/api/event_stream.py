@@ -2,22 +2,24 @@
 
 import asyncio
 import contextlib
+import logging
 from typing import Any, Final
 
 import orjson
 from confluent_kafka.aio import AIOConsumer
-from prometheus_client import Counter as Count
-from prometheus_client import Gauge
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from connectors.api import cursor as cursors
-from connectors.api import offers
+from connectors.api import metrics, offers
 from connectors.api.edge import Edge
-from connectors.api.fanout import Offsets, Replay, Subscriber, checked, some
+from connectors.api.fanout import Offsets, Replay, Subscriber, some
 from connectors.api.security import Principal
-from connectors.kafka import Record
+from connectors.away import Away
+from connectors.decoding import Decoding
+from connectors.kafka import Record, checked
 from schemas.clock import wall_ms
+from schemas.codec import Undecodable
 from tables.channels import Channel
 
 LOOK_S: Final = 1.0
@@ -25,8 +27,7 @@ LOOK_S: Final = 1.0
 PIECE: Final = 100
 """Most events in one write."""
 LAST_WORD_S: Final = 1.0
-OPEN: Final = Gauge("stockstream_api_streams", "Open streams.", ["channel"])
-ENDED: Final = Count("stockstream_api_streams_ended_total", "Streams ended, by reason.", ["reason"])
+LOG: Final = logging.getLogger(__name__)
 
 
 class Ended(Exception):
@@ -53,7 +54,8 @@ class EventStream(Response):
         streams = self._edge.streams
         try:
             self._place.enter_context(streams.one_more(self._caller.id))
-            self._reader = await streams.reader(self._channel.topic, self._render)
+            self._decoding = Decoding(self._settings, self._edge.codec)
+            self._reader = await streams.reader(self._channel.topic, self._decoding, self._render)
             if start is not None:
                 self._replaying.enter_context(streams.one_more_replay())
                 self._replay = await self._replaying.enter_async_context(replay.open(start))
@@ -70,14 +72,14 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
-        OPEN.labels(self._channel.id).inc()
+        metrics.STREAMS.labels(self._channel.id).inc()
         gone = asyncio.create_task(_gone(receive))
         work = asyncio.create_task(self._serve())
         closing = asyncio.create_task(self._edge.closing.wait())
         try:
             await asyncio.wait({gone, work, closing}, return_when=asyncio.FIRST_COMPLETED)
             reason = await self._end(gone, work)
-            ENDED.labels(reason).inc()
+            metrics.STREAMS_ENDED.labels(reason).inc()
             if reason == "slow":
                 scope.get("state", {}).get("abort", bool)()
         finally:
@@ -85,7 +87,7 @@ class EventStream(Response):
                 task.cancel()
             await asyncio.gather(gone, work, closing, return_exceptions=True)
             await self._close()
-            OPEN.labels(self._channel.id).dec()
+            metrics.STREAMS.labels(self._channel.id).dec()
 
     async def _end(self, gone: asyncio.Task[None], work: asyncio.Task[None]) -> str:
         """Tell the client why, if it can still hear; return the reason's short name."""
@@ -125,24 +127,32 @@ class EventStream(Response):
             self._at.get(partition, 0) < offset for partition, offset in self._reader.position.items()
         ):
             pieces: list[bytes] = []
-            for message in await some(self._replay):
+            messages = await some(self._replay)
+            await self._learn(messages)
+            for message in messages:
                 record = checked(message)
                 if record is None:  # the end of a partition tells where it is, beyond markers of transactions
                     if message.error().name() == "_PARTITION_EOF":
                         self._at[message.partition()] = max(self._at.get(message.partition(), 0), message.offset())
                 elif record.offset >= self._at.get(record.partition, 0):
                     self._at[record.partition] = record.offset + 1
-                    if record.value is not None:
-                        pieces.append(self._event("offer", self._render(record)))
+                    if (data := self._render(record)) is not None:
+                        pieces.append(self._event("offer", data))
             for first in range(0, len(pieces), PIECE):
                 await self._write(pieces[first : first + PIECE])
             if not pieces:
                 await self._look()
-        subscriber = Subscriber(self._settings.stream_backlog)
-        self._reader.subscribers.add(subscriber)
+        subscriber = self._reader.join(self._settings.stream_backlog)
         self._replay = None
         await self._replaying.aclose()
         return subscriber
+
+    async def _learn(self, messages: list[Any]) -> None:
+        """Ask for schemas of newer writers; a client that cannot be brought up to date now comes back."""
+        try:
+            await self._decoding.learn(message.value() for message in messages if message.error() is None)
+        except Away as away:
+            raise Ended("fault", f"{away}; come back with the last id") from None
 
     async def _follow(self, subscriber: Subscriber) -> None:
         loop = asyncio.get_running_loop()
@@ -185,9 +195,16 @@ class EventStream(Response):
         view = self._edge.view
         return {"feeds": view.feeds_of(self._channel.sourcing), "feeds_unknown_because": view.why_not()}
 
-    def _render(self, record: Record) -> bytes:
-        """One change as every client of the channel gets it."""
-        found = self._edge.codec.decode(record.topic, record.value or b"")
+    def _render(self, record: Record) -> bytes | None:
+        """One change as every client of the channel gets it; None for what is no offer, which is told and counted."""
+        if record.value is None:
+            return None
+        try:
+            found = self._edge.codec.decode(record.topic, record.value)
+        except Undecodable as error:
+            metrics.UNDECODABLE.labels(record.topic).inc()
+            LOG.error("%s is passed over: %s; who writes here?", record.coordinate, error)  # noqa: TRY400 - no trace
+            return None
         answer = offers.offer(found, self._channel, self._edge.view.worst, self._edge.clock())
         del answer["stamps"]
         return orjson.dumps(answer)

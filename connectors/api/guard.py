@@ -6,11 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connectors.api import limits
+from connectors.api import limits, metrics
 from connectors.api.edge import Edge
 from connectors.api.problems import Problem
 
@@ -24,13 +23,6 @@ HEADERS: Final = {
 """Of every answer that does not set its own."""
 GUARDED: Final = "/v1/"
 """Everything below needs authentication, whether there is such a route or not."""
-REQUESTS: Final = Counter("stockstream_api_requests_total", "Requests answered.", ["route", "status"])
-SECONDS: Final = Histogram(
-    "stockstream_api_request_seconds",
-    "Time from a request's head to the end of its answer; streams left out.",
-    ["route"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
-)
 log = logging.getLogger(__name__)
 
 
@@ -60,9 +52,10 @@ class Guard:
             await self._refuse(fault, scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            REQUESTS.labels(route, str(answer.status)).inc()
+            status = str(answer.status)
+            metrics.REQUESTS.labels(route, status).inc()
             if "endless" not in scope:
-                SECONDS.labels(route).observe(time.perf_counter() - started)
+                metrics.SECONDS.labels(route, status).observe(time.perf_counter() - started)
 
     async def _served(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:

@@ -10,17 +10,14 @@ from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import Header, Response
-from prometheus_client import Counter
 from redis.asyncio import Redis
 
+from connectors.api import metrics
 from connectors.api.problems import Problem
 from connectors.api.view import DOWN
 
 RUNNING_S: Final = 30
 """How long a request that never ended, because its process did, holds up a repeat."""
-AWAY = Counter(
-    "stockstream_api_idempotency_away_total", "Requests whose idempotency key Redis could not be asked about"
-)
 
 Key = Annotated[
     str,
@@ -77,7 +74,7 @@ class Idempotency:
             ):
                 return None
         except DOWN:
-            AWAY.inc()
+            metrics.IDEMPOTENCY_AWAY.inc()
             return None
         known = orjson.loads(value)
         if known["body"] != mark:
@@ -102,14 +99,14 @@ class Idempotency:
         try:
             await self._redis.set(self._place(scope, key), orjson.dumps(value), ex=self._keep_s)
         except DOWN:
-            AWAY.inc()
+            metrics.IDEMPOTENCY_AWAY.inc()
 
     async def give_up(self, scope: str, key: str) -> None:
         """The request came to nothing that must stay so; it may be sent again at once."""
         try:
             await self._redis.delete(self._place(scope, key))
         except DOWN:
-            AWAY.inc()
+            metrics.IDEMPOTENCY_AWAY.inc()
 
 
 def fingerprint(body: Any) -> str:

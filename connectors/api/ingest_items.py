@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 from fastapi import Response
-from prometheus_client import Counter
 
+from connectors.api import metrics
 from connectors.api.edge import Edge
 from connectors.api.inbound_records import Fault, Kind, Record, Unfit, fault
 from connectors.api.problems import Problem
@@ -16,7 +16,6 @@ from connectors.api.writing import Writing
 from connectors.writer import NotWritten
 from schemas.catalogue import catalogue
 
-ITEMS = Counter("stockstream_api_ingest_items_total", "Items sent, by route and status", ["route", "status"])
 Item = dict[str, Any]
 """What is answered for one item: index, status, and ids and coordinates or the faults."""
 
@@ -82,7 +81,7 @@ async def write(edge: Edge, log: Writing, pieces: Sequence[Piece]) -> list[Item]
 def answer(name: str, found: Sequence[Item]) -> Response:
     """202 where all items are taken, 207 where some are; a problem where none is."""
     for item in found:
-        ITEMS.labels(name, str(item["status"])).inc()
+        metrics.ITEMS.labels(name, str(item["status"])).inc()
     statuses = {item["status"] for item in found}
     if statuses == {503}:
         detail = "the broker has not acknowledged; send it again, it counts once"

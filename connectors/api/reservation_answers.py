@@ -6,19 +6,14 @@ from urllib.parse import quote
 
 import orjson
 from fastapi import Response
-from prometheus_client import Counter
 from pydantic import Field
 
+from connectors.api import metrics
 from connectors.api.problems import Problem
 from connectors.api.shapes import Ms, Place, Shape, Sku, Units
 from schemas.records import ReservationReply, ReservationRequest
 
 PENDING: Final = "PENDING"
-ANSWERS = Counter(
-    "stockstream_api_reservation_answers_total",
-    "Answers about reservations, by action and outcome",
-    ["action", "outcome"],
-)
 REASONS: Final[dict[str, str]] = {
     "INSUFFICIENT": "the channel cannot have that many",
     "FEED_NOT_FRESH": "the channel's rule withholds stock of locations whose feed is not fresh",
@@ -107,14 +102,14 @@ def kept_back(request: ReservationRequest, available: int) -> Response:
 
 
 def _done(request: ReservationRequest, reply: Mapping[str, Any]) -> Response:
-    ANSWERS.labels(request["action"], "accepted").inc()
+    metrics.RESERVATIONS.labels(request["action"], "accepted").inc()
     reserving = request["action"] == "RESERVE"
     headers = {"Location": location_of(reply["reservation_id"])} if reserving else None
     return Response(orjson.dumps(shown(reply)), 201 if reserving else 200, headers, "application/json")
 
 
 def _refused(request: ReservationRequest, reason: str, available: int, state: str) -> Response:
-    ANSWERS.labels(request["action"], reason).inc()
+    metrics.RESERVATIONS.labels(request["action"], reason).inc()
     return Problem(
         422 if reason == "INVALID" else 409,
         "Reservation refused",
@@ -128,7 +123,7 @@ def _refused(request: ReservationRequest, reason: str, available: int, state: st
 
 def pending(request: ReservationRequest) -> Response:
     """202: the decision will stand at Location."""
-    ANSWERS.labels(request["action"], "pending").inc()
+    metrics.RESERVATIONS.labels(request["action"], "pending").inc()
     headers = {"Location": location_of(request["reservation_id"]), "Retry-After": "1"}
     return Response(orjson.dumps(waiting(request)), 202, headers, "application/json")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from connectors.api import docs_pages, guard
+from connectors.api import docs_pages, metrics
 from connectors.api.problems import KINDS, anchor
 from connectors.api.security import SCOPES
 from connectors.api.settings import ApiSettings
@@ -32,7 +32,7 @@ def test_every_scope_route_and_metric_is_named() -> None:
     """Those of the reading side; the intake and reservations have pages of their own."""
     assert all(f"| `{scope}` | {text} |" in PAGE for scope, text in SCOPES.items())
     assert all(path in PAGE for path in READING)
-    for metric in (guard.REQUESTS, guard.SECONDS):
+    for metric in (metrics.REQUESTS, metrics.SECONDS):
         assert metric.describe()[0].name.removesuffix("_total") in PAGE
 
 
