@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.aio import AIOConsumer, AIOProducer
 
+from connectors.away import passes
 from schemas.access import librdkafka
 from schemas.environment import Shared
 
@@ -88,20 +89,22 @@ async def read(
     """
     records: list[Record] = []
     for message in await source.consume(most, wait_s):
-        error = message.error()
-        if error is None:
-            records.append(Record.of(message))
-        elif error.fatal() or not error.retriable():
-            if error.name() == "_PARTITION_EOF" and ended is not None:
-                ended.add(message.partition())
-            if error.name() in PASSING:
-                continue
-            raise KafkaException(error)
+        record = checked(message)
+        if record is not None:
+            records.append(record)
+        elif ended is not None and message.error().name() == "_PARTITION_EOF":
+            ended.add(message.partition())
     return records
 
 
-PASSING = frozenset({"_PARTITION_EOF", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE"})
-"""Events of a consumer that librdkafka mends itself, or that are no faults."""
+def checked(message: Message) -> Record | None:
+    """The record, None for an event that is no fault or passes; raise KafkaException for any other."""
+    error = message.error()
+    if error is None:
+        return Record.of(message)
+    if passes(error):
+        return None
+    raise KafkaException(error)
 
 
 def after(records: Iterable[Record]) -> list[TopicPartition]:

@@ -58,6 +58,7 @@ def _named(metric: Metric) -> Metric:
 # ---- every process
 BUILD = _gauge("every", "stockstream_process_info", "1: this process runs, in this version.", "process", "version")
 READY = _gauge("every", "stockstream_ready", "1 while the process does its work, 0 while it starts, recovers or waits.", "process")
+UNDECODABLE = _counter("every", "stockstream_undecodable_total", "Records of our own topics that a connector could not read and passed over.", "topic")
 
 # ---- worker: the path
 EVENTS = _counter("worker", "stockstream_events_total", "Records folded, by stage; every stage folds all it reads, intake's outcomes are counted apart.", "stage")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from typing import Any, Final
 
 import orjson
@@ -19,7 +18,6 @@ from connectors.away import Away
 from connectors.decoding import Decoding
 from connectors.kafka import Record, checked
 from schemas.clock import wall_ms
-from schemas.codec import Undecodable
 from tables.channels import Channel
 
 LOOK_S: Final = 1.0
@@ -27,7 +25,6 @@ LOOK_S: Final = 1.0
 PIECE: Final = 100
 """Most events in one write."""
 LAST_WORD_S: Final = 1.0
-LOG: Final = logging.getLogger(__name__)
 
 
 class Ended(Exception):
@@ -196,14 +193,9 @@ class EventStream(Response):
         return {"feeds": view.feeds_of(self._channel.sourcing), "feeds_unknown_because": view.why_not()}
 
     def _render(self, record: Record) -> bytes | None:
-        """One change as every client of the channel gets it; None for what is no offer, which is told and counted."""
-        if record.value is None:
-            return None
-        try:
-            found = self._edge.codec.decode(record.topic, record.value)
-        except Undecodable as error:
-            metrics.UNDECODABLE.labels(record.topic).inc()
-            LOG.error("%s is passed over: %s; who writes here?", record.coordinate, error)  # noqa: TRY400 - no trace
+        """One change as every client of the channel gets it; None for what is no offer."""
+        found = self._decoding.decoded(record)
+        if found is None:
             return None
         answer = offers.offer(found, self._channel, self._edge.view.worst, self._edge.clock())
         del answer["stamps"]

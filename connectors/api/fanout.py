@@ -13,14 +13,19 @@ from confluent_kafka.aio import AIOConsumer
 
 from connectors import kafka
 from connectors.api.settings import ApiSettings
-from connectors.kafka import Record
+from connectors.away import Away
+from connectors.decoding import Decoding
+from connectors.kafka import Record, checked
 
 WAIT_S: Final = 0.5
 """Longest wait for a record; the first one to come ends it."""
 MOST: Final = 500
 ANSWER_S: Final = 5.0
 AGAIN_S: Final = 1.0
+NOT_READ: Final = ("fault", "the channel's topic was not read on here; come back with the last id")
 Offsets = dict[int, int]
+Render = Callable[[Record], bytes | None]
+"""A record as clients get it, None for one that cannot be read; raises SchemaUnavailable before it was learnt."""
 log = logging.getLogger(__name__)
 
 
@@ -92,8 +97,8 @@ async def some(consumer: AIOConsumer) -> list[Any]:
 class ChannelReader:
     """Follows a channel's topic from its end and hands each record, rendered once, to every subscriber."""
 
-    def __init__(self, settings: ApiSettings, topic: str, render: Callable[[Record], bytes]) -> None:
-        self._settings, self.topic, self._render = settings, topic, render
+    def __init__(self, settings: ApiSettings, topic: str, decoding: Decoding, render: Render) -> None:
+        self._settings, self.topic, self._decoding, self._render = settings, topic, decoding, render
         self.position: Offsets = {}
         """Next offset of every partition, after what the subscribers were handed."""
         self.subscribers: set[Subscriber] = set()
@@ -103,9 +108,17 @@ class ChannelReader:
     async def start(self) -> None:
         """Find the end of the topic and follow it from there; raise KafkaException where it cannot be reached."""
         async with self._starting:
-            if self._task is None:
+            if self._task is None or self._task.done():
                 consumer = await self._open()
                 self._task = asyncio.create_task(self._follow(consumer))
+
+    def join(self, backlog: int) -> Subscriber:
+        """One more subscriber, from `position` on; dropped at once where nobody reads any more."""
+        subscriber = Subscriber(backlog)
+        self.subscribers.add(subscriber)
+        if self._task is None or self._task.done():
+            subscriber.drop(*NOT_READ)
+        return subscriber
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -129,43 +142,37 @@ class ChannelReader:
         return consumer
 
     async def _follow(self, consumer: AIOConsumer) -> None:
-        """Until stopped; a fault of Kafka's only delays."""
+        """Until stopped; a fault of Kafka's or the registry's only delays. Any other ends it, and nobody waits on."""
         opened: AIOConsumer | None = consumer
         try:
             while True:
                 try:
                     opened = opened or await self._open()
-                    self._hand_out(await some(opened))
-                except KafkaException as error:
+                    await self._hand_out(await some(opened))
+                except (KafkaException, Away) as error:
                     log.warning("%s: %s; trying again", self.topic, error)
                     if opened is not None:
                         await opened.close()
                     opened = None
                     await asyncio.sleep(AGAIN_S)
+        except Exception:
+            log.exception("%s is not read any more; the next stream begins anew", self.topic)
+            for subscriber in self.subscribers:
+                subscriber.drop(*NOT_READ)
         finally:
             if opened is not None:
                 await opened.close()
 
-    def _hand_out(self, messages: list[Any]) -> None:
-        for message in messages:
-            record = checked(message)
-            if record is None:
-                continue
+    async def _hand_out(self, messages: list[Any]) -> None:
+        """Hand out what came; what Away is raised before is read again, since the position has not moved."""
+        records = [record for message in messages if (record := checked(message)) is not None]
+        await self._decoding.learn(record.value for record in records)
+        for record in records:
             self.position[record.partition] = record.offset + 1
-            if self.subscribers and record.value is not None:
-                change = Change(record.partition, record.offset, self._render(record))
+            if self.subscribers and (data := self._render(record)) is not None:
+                change = Change(record.partition, record.offset, data)
                 for subscriber in self.subscribers:
                     subscriber.put(change)
-
-
-def checked(message: Any) -> Record | None:
-    """The record, None for an event that is no fault; raise KafkaException for one that is."""
-    error = message.error()
-    if error is None:
-        return Record.of(message)
-    if error.name() in kafka.PASSING or (error.retriable() and not error.fatal()):
-        return None
-    raise KafkaException(error)
 
 
 class Replay:

@@ -10,12 +10,14 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from connectors.kafka import PASSING, client
-from schemas.codec import Codec, SchemaUnavailable, Undecodable
+from connectors.away import Away, pauses
+from connectors.decoding import Decoding
+from connectors.kafka import Record, checked, client
+from schemas.codec import Codec
 from schemas.environment import Shared
 from schemas.records import ReservationReply
 
@@ -31,7 +33,7 @@ class ReplyWaiter:
 
     def __init__(self, settings: Shared, codec: Codec, most: int = 20_000) -> None:
         self._settings, self._most = settings, most
-        self._decode = codec.decoder(REPLIES)
+        self._decoding = Decoding(settings, codec)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, list[asyncio.Future[ReservationReply]]] = {}
         self._by_request: OrderedDict[str, ReservationReply] = OrderedDict()
@@ -138,21 +140,29 @@ class ReplyWaiter:
         consumer.assign([TopicPartition(REPLIES, number, offset) for number, offset in self._positions.items()])
 
     def _hand_over(self, messages: list[Any]) -> None:
+        records = [record for message in messages if (record := checked(message)) is not None]
+        if not self._learnt(records):
+            return
         replies: list[ReservationReply] = []
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                if error.name() in PASSING or (error.retriable() and not error.fatal()):
-                    continue
-                raise KafkaException(error)
-            self._positions[message.partition()] = message.offset() + 1
-            if (value := message.value()) is not None:
-                try:
-                    replies.append(cast(ReservationReply, self._decode(value)))
-                except (Undecodable, SchemaUnavailable) as fault:
-                    log.warning("%s[%d]@%d is no reply: %s", REPLIES, message.partition(), message.offset(), fault)
+        for record in records:
+            self._positions[record.partition] = record.offset + 1
+            if (reply := self._decoding.decoded(record)) is not None:
+                replies.append(reply)
         if replies:
             self._tell(self._take, replies)
+
+    def _learnt(self, records: list[Record]) -> bool:
+        """Ask for schemas of a newer writer, for as long as it takes; False: the process ends before."""
+        for pause in pauses():
+            try:
+                self._decoding.learn_here(record.value for record in records)
+            except Away as away:
+                log.warning("%s; answers are pending", away)
+                if self._stopping.wait(pause):
+                    break
+            else:
+                return True
+        return False
 
     def _tell(self, what: Callable[..., object], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more

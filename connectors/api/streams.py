@@ -1,13 +1,13 @@
 """The streams of one process together: how many are open, and the one reader of each channel's topic."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from connectors.api.fanout import ChannelReader
+from connectors.api.fanout import ChannelReader, Render
 from connectors.api.problems import Problem
 from connectors.api.settings import ApiSettings
-from connectors.kafka import Record
+from connectors.decoding import Decoding
 
 
 class Streams:
@@ -51,11 +51,11 @@ class Streams:
         finally:
             self._replays -= 1
 
-    async def reader(self, topic: str, render: Callable[[Record], bytes]) -> ChannelReader:
+    async def reader(self, topic: str, decoding: Decoding, render: Render) -> ChannelReader:
         """The topic's reader, started by the first who asks; raise KafkaException."""
         reader = self._readers.get(topic)
         if reader is None:
-            reader = self._readers[topic] = ChannelReader(self._settings, topic, render)
+            reader = self._readers[topic] = ChannelReader(self._settings, topic, decoding, render)
         await reader.start()
         return reader
 

@@ -156,6 +156,12 @@ class Site:
             producer.produce(topic, self.codec.encode(topic, record), sku, **place)
         assert producer.flush(30) == 0
 
+    def write(self, topic: str, value: bytes, key: str = "S-1") -> None:
+        """Write bytes to a topic, whatever they are."""
+        producer = Producer({"bootstrap.servers": self.stack.bootstrap, "partitioner": "murmur2_random"})
+        producer.produce(topic, value, key)
+        assert producer.flush(30) == 0
+
 
 def position(sku: str, location: str, atp: int) -> dict[str, Any]:
     return {

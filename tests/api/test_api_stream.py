@@ -13,11 +13,13 @@ from typing import Any
 import httpx2
 import pytest
 from confluent_kafka import Producer
+from prometheus_client import REGISTRY
 
-from connectors.api import api_keys
+from connectors.api import api_keys, offers
 from connectors.api import cursor as cursors
 from connectors.outbound.redis_view import keys
 from tests.api.api_site import Api, Site, offer, until
+from tests.api.newer_writer import newer_writer
 
 pytestmark = pytest.mark.stack
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +93,64 @@ def test_a_change_reaches_an_open_stream(own: Site) -> None:
     assert ("start", own.shop, "STALE") == (name, start["channel"], start["feeds"][0]["status"])
     assert ("offer", 10, 5 - 2) == (changed, data["revision"], data["quantity"])
     assert "HAIRCUT 50% DC01 STALE" == data["fallback"]
+
+
+def test_a_newer_writer_s_changes_reach_open_and_resumed_streams(own: Site) -> None:
+    """A schema id that came after the API started is asked for; the stream goes on, and so does one that comes back."""
+    topic = f"channel.{own.shop}.availability"
+    with Api(own.settings()) as api:
+        with listening(api.url, own.shop_key, own.shop) as events:
+            events.next()
+            last = events.last_id
+            own.write(
+                topic, newer_writer(own.stack.registry_url, topic)(offer(own.shop, "S-1", {"DC01": 9}, revision=10))
+            )
+            own.tell(own.shop, 11)
+            live = events.offers(2)
+        with listening(api.url, own.shop_key, own.shop, last) as events:
+            again = events.offers(2)
+
+    assert [10, 11] == live
+    assert [10, 11] == again
+
+
+def test_what_is_no_offer_is_counted_and_passed_over(own: Site) -> None:
+    """Bytes of somebody else's in the channel's topic end no stream, open or resumed."""
+    topic = f"channel.{own.shop}.availability"
+    with Api(own.settings()) as api:
+        with listening(api.url, own.shop_key, own.shop) as events:
+            events.next()
+            last = events.last_id
+            for value in (b"", b"{}", b"\x00\x00\x00\x00\x00junk", b"\x00\x7f\xff\xff\x00junk"):
+                own.write(topic, value)
+            own.tell(own.shop, 11)
+            live = events.offers(1)
+        with listening(api.url, own.shop_key, own.shop, last) as events:
+            again = events.offers(1)
+
+    assert [11] == live == again
+    assert 8 == REGISTRY.get_sample_value("stockstream_undecodable_total", {"topic": topic})
+
+
+def test_a_reader_that_ends_drops_its_streams_and_is_replaced(own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault nobody foresaw: clients are told to come back, and then go on with the last id they have."""
+    with Api(own.settings()) as api:
+        with listening(api.url, own.shop_key, own.shop) as events:
+            events.next()
+            own.tell(own.shop, 1)
+            seen = events.offers(1)
+            with monkeypatch.context() as patched:
+                patched.setattr(offers, "offer", lambda *_: 1 / 0)
+                own.tell(own.shop, 2)
+                name, data = events.next()
+            last = events.last_id
+        with listening(api.url, own.shop_key, own.shop, last) as events:
+            own.tell(own.shop, 3)
+            rest = events.offers(2)
+
+    assert [1] == seen
+    assert ("end", "fault") == (name, data["reason"])
+    assert [2, 3] == rest
 
 
 def test_a_broken_connection_resumes_without_gap_or_repeat(own: Site) -> None:

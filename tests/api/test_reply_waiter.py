@@ -8,7 +8,9 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from connectors.api.reply_waiter import REPLIES, ReplyWaiter
+from schemas.codec import Codec
 from tests.api.api_site import Site
+from tests.api.newer_writer import newer_writer
 
 pytestmark = pytest.mark.stack
 
@@ -128,3 +130,21 @@ async def test_what_is_no_reply_is_passed_over(site: Site):
     await waiter.stop()
 
     assert found["state"] == "HELD"
+
+
+async def test_a_newer_writer_s_reply_is_heard_once_the_registry_says_how_to_read_it(site: Site):
+    """The schema id came after the API started; a registry that is away makes the reply wait, and nothing is lost."""
+    prefix = f"W-{uuid.uuid4().hex[:8]}"
+    encode = newer_writer(site.stack.registry_url, REPLIES)
+    away = site.settings(registry="http://127.0.0.1:1")
+    here, there = ReplyWaiter(site.settings(), site.codec), ReplyWaiter(away, Codec())
+    assert await here.ready(20)
+    assert await there.ready(20)
+    await asyncio.to_thread(site.write, REPLIES, encode(reply(1, prefix)), prefix)
+    await asyncio.to_thread(tell, site, reply(2, prefix))
+    found = [await heard(here, f"{prefix}-{number}") for number in (1, 2)]
+    waiting = there.reply(f"{prefix}-1")
+    await asyncio.gather(here.stop(), asyncio.wait_for(there.stop(), 20))
+
+    assert [one["revision"] for one in found] == [1, 2]
+    assert waiting is None
