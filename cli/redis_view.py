@@ -52,7 +52,7 @@ def _asked(ask: Callable[["Store"], Awaitable[Any]]) -> Any:
     """Ask Redis one thing; ends with a message when it does not answer."""
     from redis.exceptions import RedisError
 
-    from connectors.outbound.redis_view.away import Away
+    from connectors.away import Away
     from connectors.outbound.redis_view.store import Store, connect
 
     settings = settings_or_fail()

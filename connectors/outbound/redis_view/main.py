@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from connectors import process
+from connectors.decoding import Decoding
 from connectors.outbound.redis_view.changes import TOPICS
-from connectors.outbound.redis_view.decoding import Decoding
 from connectors.outbound.redis_view.report import Report, instance_name
 from connectors.outbound.redis_view.settings import Settings
 from connectors.outbound.redis_view.store import Store, connect
@@ -45,8 +45,8 @@ def run(settings: Settings) -> int:
 
 async def keep(it: Process, settings: Settings, names: list[str]) -> None:
     """Wire the parts and run them until told to stop."""
-    decoding = Decoding(settings, names)
-    await decoding.load()
+    decoding = Decoding(settings)
+    await decoding.load(names)
     store, name = Store(connect(settings), settings.app), instance_name()
     view = View(settings, names, store, decoding, it.stopping)
     report = Report(it, view, store, name)

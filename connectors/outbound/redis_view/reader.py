@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.aio import AIOConsumer
 
 from connectors import kafka
+from connectors.away import kafka_away, passes
 from connectors.kafka import Record
-from connectors.outbound.redis_view.away import kafka_away
 from connectors.outbound.redis_view.places import Partition
 from connectors.outbound.redis_view.settings import Settings
 
@@ -84,7 +84,7 @@ class Reader:
                 ends[message.topic(), message.partition()] = message.offset()
             elif error.name() == "UNKNOWN_TOPIC_OR_PART":
                 raise MissingTopic(f"{error.str()}: run `stockstream topics apply`")
-            elif error.fatal() or not (error.retriable() or error.name() in kafka.PASSING):
+            elif not passes(error):
                 raise KafkaException(error)
         return records, ends
 

@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
+from connectors.away import Away
 from connectors.outbound.redis_view import metrics
-from connectors.outbound.redis_view.away import Away
 from connectors.outbound.redis_view.line import Line
 from connectors.outbound.redis_view.store import NotTheView, Store
 from connectors.outbound.redis_view.view import View

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from connectors.away import Away, pauses
+from connectors.decoding import Decoding
 from connectors.kafka import Record
 from connectors.outbound.redis_view import keys, metrics
-from connectors.outbound.redis_view.away import Away, pauses
 from connectors.outbound.redis_view.changes import Changes
-from connectors.outbound.redis_view.decoding import Decoding
 from connectors.outbound.redis_view.places import Partition, Place, Places
 from connectors.outbound.redis_view.reader import Reader
 from connectors.outbound.redis_view.settings import Settings
@@ -41,7 +41,8 @@ class View:
     def __init__(
         self, settings: Settings, topics: list[str], store: Store, decoding: Decoding, stopping: asyncio.Event
     ) -> None:
-        self._settings, self._store, self._decoding, self._stopping = settings, store, decoding, stopping
+        self._settings, self._topics, self._store, self._decoding = settings, topics, store, decoding
+        self._stopping = stopping
         self.places = Places()
         self.reader = Reader(settings, topics, self._assigned, self._revoked)
         self.away: tuple[Away, datetime] | None = None
@@ -240,7 +241,7 @@ class View:
                 case "kafka":
                     await self.reader.ends(sorted(self.places.all)[:1])
                 case _:
-                    await self._decoding.load()
+                    await self._decoding.load(self._topics)
         except Exception as error:  # noqa: BLE001 - the registry's and the clients' errors differ; the next try tells
             log.info("%s is still away: %s", away.what, error)
             return False
