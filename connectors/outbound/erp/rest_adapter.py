@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import httpx2
+import aiohttp
 import orjson
 
 from connectors.outbound.erp.adapter import Answer, InvoiceStatus, Stock, Unanswered
@@ -22,11 +22,19 @@ ENTITY_SETS: Final[Mapping[str, str]] = {
     "stock": "Stock",
 }
 DUPLICATE: Final = "DUPLICATE_KEY"
-NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 LONGEST_FILTER: Final = 4_000
 """Characters; servers refuse longer URLs."""
 SETUP: Final = frozenset({401, 403, 404, 405, 407})
 """Statuses that speak of the connection's set-up, not of the posting: mended by people, then tried again."""
+
+
+class Reply(NamedTuple):
+    """An answer as it came over the wire."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class RestAdapter:
@@ -44,17 +52,14 @@ class RestAdapter:
         entity_sets: Mapping[str, str] | None = None,
     ) -> None:
         self._sets = {**ENTITY_SETS, **(entity_sets or {})}
-        headers = {"Accept": "application/json"}
+        self._url = url.rstrip("/") + "/"
+        self._headers = {"Accept": "application/json"}
         if token and not user:
-            headers["Authorization"] = f"Bearer {token}"
-        self._client = httpx2.AsyncClient(
-            base_url=url.rstrip("/") + "/",
-            headers=headers,
-            auth=httpx2.BasicAuth(user, token or "") if user else None,
-            timeout=httpx2.Timeout(read_s, connect=connect_s, pool=read_s),
-            limits=httpx2.Limits(max_connections=connections + 2, max_keepalive_connections=connections + 2),
-            trust_env=False,
-        )
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._auth = aiohttp.BasicAuth(user, token or "") if user else None
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s)
+        self._connections = connections + 2
+        self._client: aiohttp.ClientSession | None = None
 
     # ---- postings -----------------------------------------------------------------------------------------------
 
@@ -83,20 +88,20 @@ class RestAdapter:
         response = await self._request(
             "POST",
             self._sets[posting["operation"]],
-            content=orjson.dumps(entity(posting)),
+            data=orjson.dumps(entity(posting)),
             headers={"Content-Type": "application/json", "Idempotency-Key": posting["idempotency_key"]},
         )
-        if response.status_code in (200, 201):
+        if response.status in (200, 201):
             return _taken("POSTED", _object(response, sent=True))
         return self._refusal(response)
 
-    def _refusal(self, response: httpx2.Response) -> Answer:
+    def _refusal(self, response: Reply) -> Answer:
         """A business reason, or Unanswered where the answer names none."""
         try:
-            error = orjson.loads(response.content)["error"]
+            error = orjson.loads(response.body)["error"]
             code, message = str(error["code"]), str(error["message"])
         except (ValueError, KeyError, TypeError):
-            raise Unanswered(f"{response.status_code} without a reason", taken=False) from None
+            raise Unanswered(f"{response.status} without a reason", taken=False) from None
         if code == DUPLICATE:
             return _taken("DUPLICATE", error.get("innererror") or {})
         return Answer("REFUSED", None, f"{code}: {message}")
@@ -125,8 +130,8 @@ class RestAdapter:
     async def _rows(self, kind: str, condition: str, top: int | None = None) -> list[dict[str, Any]]:
         params = {"$filter": condition, **({} if top is None else {"$top": str(top)})}
         response = await self._request("GET", self._sets[kind], params=params)
-        if response.status_code != 200:
-            raise Unanswered(f"{response.status_code} to an inquiry", taken=False)
+        if response.status != 200:
+            raise Unanswered(f"{response.status} to an inquiry", taken=False)
         rows = _object(response, sent=False).get("value")
         if not isinstance(rows, list):
             raise Unanswered("an inquiry's answer without `value`", taken=False)
@@ -134,15 +139,16 @@ class RestAdapter:
 
     # ---- the wire -----------------------------------------------------------------------------------------------
 
-    async def _request(self, method: str, entity_set: str, **more: Any) -> httpx2.Response:
+    async def _request(self, method: str, entity_set: str, **more: Any) -> Reply:
         """An answer that is the ERP's word; raise Unanswered for any other end."""
         try:
-            response = await self._client.request(method, entity_set, **more)
+            async with self._session().request(method, self._url + entity_set, allow_redirects=False, **more) as answer:
+                response = Reply(answer.status, answer.headers, await answer.read())
         except NOT_SENT as error:
             raise Unanswered(f"not connected: {_told(error)}", taken=False) from error
-        except httpx2.RequestError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise Unanswered(f"connection broke or fell silent: {_told(error)}", taken=True) from error
-        status = response.status_code
+        status = response.status
         if status == 429:
             after = _seconds(response.headers.get("Retry-After"))
             raise Unanswered("429: asked to slow down", taken=False, retry_after_s=after or 1.0, healthy=True)
@@ -155,8 +161,20 @@ class RestAdapter:
             raise Unanswered(f"{status}: check the URL, the credentials and their rights", taken=False)
         return response
 
+    def _session(self) -> aiohttp.ClientSession:
+        """Made with the first request: it belongs to the running loop."""
+        if self._client is None:
+            self._client = aiohttp.ClientSession(
+                headers=self._headers,
+                auth=self._auth,
+                timeout=self._timeout,
+                connector=aiohttp.TCPConnector(limit=self._connections),
+            )
+        return self._client
+
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.close()
 
 
 def entity(posting: ErpPosting) -> dict[str, Any]:
@@ -202,13 +220,13 @@ def _taken(outcome: Any, body: Mapping[str, Any]) -> Answer:
     )
 
 
-def _object(response: httpx2.Response, *, sent: bool) -> dict[str, Any]:
+def _object(response: Reply, *, sent: bool) -> dict[str, Any]:
     try:
-        body = orjson.loads(response.content)
+        body = orjson.loads(response.body)
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise Unanswered(f"{response.status_code} with a body that is no JSON object", taken=sent)
+        raise Unanswered(f"{response.status} with a body that is no JSON object", taken=sent)
     return body
 
 
