@@ -1,6 +1,7 @@
-"""Tools that prove the Helm chart, built by Go into the cache folder once: helm, helm-unittest, kube-score, helm-docs.
+"""Tools that prove the Helm chart and the alerts, built by Go into the cache folder once: helm, helm-unittest, kube-score,
+helm-docs, promtool.
 
-Run as `python -m local.chart_tools`; without Go it says so and ends with 1. Nothing of the product needs them.
+Run as `python -m local.chart_tools [NAME …]`; without Go it says so and ends with 1. Nothing of the product needs them.
 """
 
 import os
@@ -42,6 +43,7 @@ TOOLS: Final = (
     ),
     Tool("kube-score", "github.com/zegl/kube-score/cmd/kube-score", "github.com/zegl/kube-score", "v1.20.0"),
     Tool("helm-docs", "github.com/norwoodj/helm-docs/cmd/helm-docs", "github.com/norwoodj/helm-docs", "v1.14.2"),
+    Tool("promtool", "github.com/prometheus/prometheus/cmd/promtool", "github.com/prometheus/prometheus", "v0.315.0"),
 )
 
 
@@ -111,9 +113,10 @@ def _run(command: list[str], folder: str) -> None:
 
 
 def main() -> int:
-    """Build every tool; 0 when all are there."""
+    """Build the tools named, or all; 0 when they are there."""
+    wanted = sys.argv[1:] or [tool.name for tool in TOOLS]
     try:
-        for tool in TOOLS:
+        for tool in (tool for tool in TOOLS if tool.name in wanted):
             print(f"{tool.name} {tool.version}: {build(tool)}", flush=True)
     except StackError as error:
         print(error, file=sys.stderr)

@@ -10,7 +10,7 @@ inbound topics → intake ┬→ shipment.events → shipments ─┐
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from faust.app.base import BootStrategy
 
 from streams import broker, topics
 from streams.chunks import ChunkTransport
+from streams.gauges import Gauges
 from streams.health import Health
 from streams.pipeline import Pipeline
 from streams.settings import Settings
@@ -28,6 +29,7 @@ from streams.takeover import Tables
 from streams.task import TaskPlan
 from streams.watchdog import Watchdog, leave
 from streams.wiring import connect
+from tables import freshness
 
 EXACT = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 """We subclass internals of these three; another release may lose events without an error."""
@@ -129,8 +131,10 @@ def _agent(app: StreamApp, name: str, inputs: tuple[str, ...]) -> None:
 def _life(app: StreamApp, settings: Settings) -> None:
     """What starts and stops with the worker."""
     pipeline = app.pipeline
-    watchdog = Watchdog(lambda limit: pipeline.stuck(_lag(app), limit), settings.stuck_after_ms / 1000)
-    health = Health(pipeline, lambda: watchdog.alive, settings.http_host, settings.http_port)
+    watchdog = Watchdog(lambda limit: pipeline.stuck(_by_partition(_lag(app)), limit), settings.stuck_after_ms / 1000)
+    thresholds = freshness.Thresholds(settings.feed_late_after_ms, settings.feed_stale_after_ms)
+    gauges = Gauges(pipeline, lambda: _lag(app), pipeline.plan.clock, thresholds)
+    health = Health(pipeline, gauges, lambda: watchdog.alive, settings.http_host, settings.http_port)
     running: list[asyncio.Task[None]] = []
 
     async def before_rebalance(*_: Any, **__: Any) -> None:
@@ -162,12 +166,12 @@ def _on_start(app: StreamApp, start: Callable[..., Awaitable[None]]) -> None:
     app.on_first_start = on_first_start
 
 
-def _lag(app: StreamApp) -> dict[int, int]:
-    """Records at the broker not yet fetched, by partition number; positions count past transaction markers."""
+def _lag(app: StreamApp) -> dict[tuple[str, int], int]:
+    """Records at the broker not yet fetched, by topic and partition; positions count past transaction markers."""
     consumer = getattr(app.consumer, "_thread", None) and app.consumer._thread._consumer
     subscription = consumer._subscription.subscription if consumer else None
     assignment = subscription.assignment if subscription else None
-    lag: dict[int, int] = {}
+    lag: dict[tuple[str, int], int] = {}
     if assignment is None:
         return {}
     for tp in assignment.tps:
@@ -175,5 +179,12 @@ def _lag(app: StreamApp) -> dict[int, int]:
         if state is None or state.paused or not state.has_valid_position or state.highwater is None:
             continue
         behind = (state.lso if state.lso is not None else state.highwater) - state.position
-        lag[tp.partition] = lag.get(tp.partition, 0) + max(0, behind)
+        lag[tp.topic, tp.partition] = max(0, behind)
     return lag
+
+
+def _by_partition(lag: Mapping[tuple[str, int], int]) -> dict[int, int]:
+    total: dict[int, int] = {}
+    for (_, partition), behind in lag.items():
+        total[partition] = total.get(partition, 0) + behind
+    return total

@@ -14,7 +14,7 @@ from tables.outcome import Entry, Outcome, Output, check_order, pack_row, unpack
 Row = TypeVar("Row")
 Fold = Callable[[Row, Any, list[Output]], None]
 """Takes one event into the row; may say what concerns that event alone."""
-Finish = Callable[[Row, str, Any, list[Output]], int]
+Finish = Callable[[Row, str, Any, Outcome], int]
 """Row, key, last event: says what changed over the whole step and returns the row's due time (ms, 0: none)."""
 
 
@@ -63,7 +63,7 @@ def fold_documents(
             event = known[2]  # outputs name the fact that caused them, not the answer or passing of time beside it
         held[key] = (row, offset, event)
     for key, (row, offset, event) in held.items():
-        due = finish(row, key, event, outputs)
+        due = finish(row, key, event, outcome)
         payload = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
         outcome.rows[key.encode()] = pack_row(payload, offset, due)
     return outcome

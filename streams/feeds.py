@@ -1,6 +1,6 @@
 """Feeds stage: watermarks and heartbeats in, `feeds.status` out, one record a feed. A plain function; knows no Kafka."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from typing import Final
 
@@ -39,6 +39,12 @@ def _load(row: bytes | None, event: Mapping[str, str]) -> tuple[Feed, int]:
         return Feed(event["source"], event["location"]), -1
     payload, offset, _ = unpack_row(row)
     return Feed(*orjson.loads(payload)), offset
+
+
+def read(rows: Mapping[bytes, bytes]) -> Iterator[Feed]:
+    """Every feed of a table, as last folded."""
+    for row in rows.values():
+        yield Feed(*orjson.loads(unpack_row(row)[0]))
 
 
 def clock(key: str, now: int) -> Output:

@@ -7,6 +7,7 @@ import orjson
 from aiohttp import web
 from prometheus_client import generate_latest
 
+from streams.gauges import Gauges
 from streams.metrics import REGISTRY
 from streams.pipeline import Pipeline
 
@@ -14,8 +15,8 @@ from streams.pipeline import Pipeline
 class Health:
     """Readiness tells how far a recovery is, never just `no`."""
 
-    def __init__(self, pipeline: Pipeline, alive: Callable[[], bool], host: str, port: int) -> None:
-        self._pipeline, self._alive, self._host, self._port = pipeline, alive, host, port
+    def __init__(self, pipeline: Pipeline, gauges: Gauges, alive: Callable[[], bool], host: str, port: int) -> None:
+        self._pipeline, self._gauges, self._alive, self._host, self._port = pipeline, gauges, alive, host, port
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -36,6 +37,7 @@ class Health:
             await self._runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        self._gauges.refresh()
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _live(self, _: web.Request) -> web.Response:

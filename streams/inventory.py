@@ -7,6 +7,7 @@ neither rows nor the chain of deltas depend on how the log was cut into chunks.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from schemas.metrics import ATP_CHANGES
 from schemas.records import Availability, AvailabilityDelta, ChannelAvailability, LedgerEntry
 from streams.open_rows import SKU_ROW, OpenRows
 from tables import backorders, reservations
@@ -74,6 +75,8 @@ class _Fold:
         self._outputs: list[Output] = []
         self._deltas: dict[str, AvailabilityDelta] = {}
         self._offers: dict[tuple[str, str], ChannelAvailability] = {}
+        self._moves = 0
+        """How often a promise or its date changed."""
 
     # ---- entries ------------------------------------------------------------------------------------------------
 
@@ -93,6 +96,7 @@ class _Fold:
                     if told is not None:
                         self._note(key, told)
                     if moved:
+                        self._moves += 1
                         self._offer(raw[: raw.index(b"|")], offset, said["computed_at"], said["correlation_id"])
                     return
                 position = Position.load(row)
@@ -113,6 +117,7 @@ class _Fold:
             self._outputs.append(correction)
         self._judge(key, position, entry)
         if position.atp != atp or position.next_receipt != date:
+            self._moves += 1
             self._offer(raw[: raw.index(b"|")], offset, position.clock, position.correlation_id)
 
     def sku_entry(self, offset: int, key: str, entry: LedgerEntry) -> None:
@@ -164,6 +169,7 @@ class _Fold:
             position = self._open.position(key.encode())
             self._open.touch(offset, key, position)
             position.set_holds(entry, holds)
+            self._moves += 1
             self._judge(key, position, entry)
         if verdicts:
             sku.ending()
@@ -257,4 +263,4 @@ class _Fold:
             if sku.changed:
                 rows[code + SKU_ROW] = sku.dump()
         outputs += [(f"channel.{channel}.availability", sku, said) for (channel, sku), said in self._offers.items()]
-        return Outcome(rows, outputs)
+        return Outcome(rows, outputs, [(ATP_CHANGES, (), self._moves)])

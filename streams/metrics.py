@@ -32,3 +32,19 @@ RECOVERY_SECONDS: Final = gauge(metrics.RECOVERY_SECONDS, REGISTRY)
 REBALANCES: Final = counter(metrics.REBALANCES, REGISTRY)
 FEED_AGE_SECONDS: Final = gauge(metrics.FEED_AGE_SECONDS, REGISTRY)
 FEED_STATUS: Final = gauge(metrics.FEED_STATUS, REGISTRY)
+
+RAISED: Final = counter(metrics.RAISED, REGISTRY)
+RESOLVED: Final = counter(metrics.RESOLVED, REGISTRY)
+DEAD_LETTERS: Final = counter(metrics.DEAD_LETTERS, REGISTRY)
+RESERVATIONS: Final = counter(metrics.RESERVATIONS, REGISTRY)
+DIVERGENCE: Final = counter(metrics.DIVERGENCE, REGISTRY)
+
+COUNTED: Final = {
+    metric.name: counter(metric, REGISTRY)
+    for metric in (
+        metrics.ATP_CHANGES, metrics.NOTICES, metrics.ORDERS, metrics.ACKNOWLEDGED, metrics.LINES_RECEIVED
+    )
+}  # fmt: skip
+"""What stages measure and is added up."""
+OBSERVED: Final = {metric.name: histogram(metric, REGISTRY) for metric in (metrics.ASN_SECONDS, metrics.ACK_SECONDS)}
+"""What stages measure and is sorted by size."""

@@ -43,7 +43,8 @@ def clock(key: str, now: int) -> Output:
     return (TOPIC, key, event)
 
 
-def _finish(row: order.Row, key: str, event: OrderEvent, outputs: list[Output]) -> int:
+def _finish(row: order.Row, key: str, event: OrderEvent, outcome: Outcome) -> int:
+    outputs = outcome.outputs
     changed, causes = row.pop("changed"), row.pop("causes", [])
     if row["order"] is not None and changed <= _IDLE:
         return 0

@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.records import ShipmentEvent, SupplyEvent
 from streams.documents import fold_documents, tick
-from tables import shipment
+from tables import measures, shipment
 from tables.conditions import settle
 from tables.outcome import Entry, Outcome, Output
 from tables.shipment_exceptions import conditions
@@ -34,7 +34,8 @@ def clock(key: str, now: int) -> Output:
     return (TOPIC, key, event)
 
 
-def _finish(row: shipment.Row, key: str, event: ShipmentEvent, outputs: list[Output]) -> int:
+def _finish(row: shipment.Row, key: str, event: ShipmentEvent, outcome: Outcome) -> int:
+    outputs = outcome.outputs
     attribution = attribute(row["notice"], row["received"])
     told, now = row["told"], shipment.purchase_orders(row, attribution)
     if told != now:
@@ -44,6 +45,7 @@ def _finish(row: shipment.Row, key: str, event: ShipmentEvent, outputs: list[Out
         gone = sorted(told.keys() - now.keys())
         outputs.extend(_shipped(key, po_number, [*told[po_number][:3], [], None], event) for po_number in gone)
         row["told"] = now
+        outcome.measures += measures.arrival(row, told)
     notice = row["notice"]
     partner = (notice["carrier"] or notice["supplier"]) if notice else None
     row["open"] = settle(row["open"], conditions(row, key, attribution), event, partner, outputs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from schemas.records import SupplyEvent
 from streams.documents import fold_documents, tick
-from tables import supply
+from tables import measures, supply
 from tables.conditions import settle
 from tables.goods_receipt import STEP as GOODS_RECEIPT
 from tables.goods_receipt import receipts
@@ -46,12 +46,16 @@ def clock(key: str, now: int) -> Output:
     return (TOPIC, key, event)
 
 
-def _finish(row: supply.Row, key: str, event: SupplyEvent, outputs: list[Output]) -> int:
+def _finish(row: supply.Row, key: str, event: SupplyEvent, outcome: Outcome) -> int:
+    outputs = outcome.outputs
     changed, causes = row.pop("changed"), row.pop("causes", [])
+    outcome.measures += measures.climbed(row, row.pop("rung"))
     ladder = derive(row)
     document = f"PURCHASE_ORDER:{key}"
     claim_changes("EXPECT", document, row["told"], ladder.claims, event, outputs)
-    row["told"] = ladder.claims
+    if row["told"] != ladder.claims:
+        outcome.measures += measures.lines_in(row, row["told"], ladder)
+        row["told"] = ladder.claims
     order, books = row["order"], row["books"]
     partner = order["supplier"] if order else None
     goods = receipts(row, ladder)

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer import sender
 
 from schemas.clock import Clock, wall_ms
-from streams import metrics
+from streams import metrics, telling
 from streams.stages import Rows, StageRun
 from streams.stores import Progress, read_back
 from tables.outcome import Outcome
@@ -53,7 +53,7 @@ class TaskPlan:
 class Pending:
     """What the next transaction will carry."""
 
-    __slots__ = ("count", "newest", "offsets", "outputs", "rows")
+    __slots__ = ("began", "count", "newest", "offsets", "outputs", "rows")
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[bytes, bytes | None]] = defaultdict(dict)
@@ -61,6 +61,8 @@ class Pending:
         self.outputs: dict[tuple[str, int], list[Send]] = defaultdict(list)
         self.offsets: dict[TopicPartition, int] = {}
         self.count = 0
+        self.began = 0.0
+        """When the first of it was folded (perf_counter)."""
 
     def __bool__(self) -> bool:
         return bool(self.offsets or self.outputs or self.newest or self.rows)
@@ -75,6 +77,7 @@ class Task:
         self.plan, self.partition, self.stages = plan, partition, stages
         self.closed = True
         self.progressed = time.monotonic()
+        self._looked_at = plan.compacted | telling.RARE.keys()
         self._pending = Pending()
         self._next: dict[str, int] = {}
         self._work = asyncio.Event()
@@ -146,11 +149,17 @@ class Task:
             if not run:
                 return
         began = time.perf_counter()
+        self._waited(topic, run[0].timestamp)
         self.collect(stage, self.stages[stage].step(topic, run, self.plan.clock()))
         self._next[topic] = self._pending.offsets[TopicPartition(topic, self.partition)] = run[-1].offset + 1
         metrics.CHUNK_SECONDS.labels(stage).observe(time.perf_counter() - began)
         metrics.EVENTS.labels(stage).inc(len(run))
         self._work.set()
+
+    def _waited(self, topic: str, timestamp: int | None) -> None:
+        """How long a chunk's first record had been in its topic (wall clock, both); unknown where it has no time."""
+        if timestamp and timestamp > 0:
+            metrics.WAIT_SECONDS.labels(topic).observe(max(0, wall_ms() - timestamp) / 1000)
 
     def sweep(self) -> None:
         """Let every stage say what has fallen due."""
@@ -175,14 +184,21 @@ class Task:
     def collect(self, stage: str, outcome: Outcome) -> None:
         """Gather a step's rows and outputs for the next transaction."""
         pending = self._pending
+        if not pending:
+            pending.began = time.perf_counter()
         if outcome.rows:
             pending.rows[stage].update(outcome.rows)
-        compacted, newest = self.plan.compacted, pending.newest
+        if outcome.measures:
+            telling.measured(outcome.measures)
+        compacted, looked_at, newest = self.plan.compacted, self._looked_at, pending.newest
         for topic, key, record in outcome.outputs:
-            if topic in compacted:
+            if topic not in looked_at:
+                self._encode(pending, topic, key, record)
+            elif topic in compacted:
                 before = newest[topic].get(key)
                 newest[topic][key] = record if before is None else _in_place_of(before, record)
             else:
+                telling.RARE[topic](record)
                 self._encode(pending, topic, key, record)
         pending.count += len(outcome.outputs) + len(outcome.rows)
 
@@ -232,7 +248,11 @@ class Task:
         await producer.commit_transaction()
         self.progressed = time.monotonic()
         metrics.TRANSACTIONS.inc()
-        metrics.TRANSACTION_SECONDS.observe(time.perf_counter() - began)
+        ended = time.perf_counter()
+        metrics.TRANSACTION_SECONDS.observe(ended - began)
+        metrics.COMMIT_SECONDS.observe(ended - (pending.began or began))
+        if snapshots := pending.newest.get("availability.snapshots"):
+            telling.committed(snapshots.values(), self.plan.clock())
 
     async def _send(self, topic: str, partition: int, sends: Any, now: int) -> None:
         producer = self._producer

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from schemas.metrics import Metric
+
 Output = tuple[str, str, Mapping[str, Any]]
 """Topic, key and record. The task encodes, partitions and sends it."""
+Measure = tuple[Metric, tuple[str, ...], float]
+"""A metric, the values of its labels, how much: added to a counter, observed by a histogram."""
 
 
 class Entry(NamedTuple):
@@ -20,10 +24,11 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of one step: changed rows by key (None deletes) and outputs in order."""
+    """The result of one step: changed rows by key (None deletes), outputs in order, what there is to measure."""
 
     rows: dict[bytes, bytes | None] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
+    measures: list[Measure] = field(default_factory=list)
 
 
 class CorruptRow(Exception):

@@ -23,6 +23,7 @@ from tables.acknowledgement import HEADER_EFFECTS, Schedule
 from tables.conditions import Open, conflict
 from tables.inspection import INSPECTION, add, move
 from tables.ledger_entry import Told
+from tables.measures import rungs
 from tables.outcome import Output
 from tables.posting_book import MOST_CAUSES, Books, answered, renewed
 
@@ -45,6 +46,7 @@ class OrderFacts(TypedDict):
     status: str
     fence: int
     offset: int
+    ordered_at: int
     unannounced: bool
     """Its goods receipts need no ship notice."""
     lines: list[list[Any]]
@@ -68,6 +70,8 @@ class Row(TypedDict):
     open: Open
     told: Told
     books: Books
+    rung: NotRequired[int]
+    """How far its papers were before that. Never stored."""
     changed: NotRequired[set[str]]
     """The kinds of event folded since the row was finished. Never stored."""
     causes: NotRequired[list[str]]
@@ -94,7 +98,10 @@ def fold(row: Row, event: SupplyEvent, outputs: list[Output]) -> None:
     """Take one fact into the row. Outputs: only what is said of a record, never of the order as a whole."""
     row["clock"] = max(row["clock"], event["recorded_at"])
     kind = event["kind"]
-    row.setdefault("changed", set()).add(kind)
+    changed = row.get("changed")
+    if changed is None:
+        changed, row["rung"] = row.setdefault("changed", set()), rungs(row)
+    changed.add(kind)
     if kind != "CLOCK":
         causes = row.setdefault("causes", [])
         causes.append(event["coordinate"])
@@ -153,6 +160,7 @@ def _order(row: Row, order: SupplyOrder, event: SupplyEvent, outputs: list[Outpu
         "status": order["status"],
         "fence": order["overdue_fence_days"],
         "offset": order["overdue_offset_days"],
+        "ordered_at": order["ordered_at"],
         "unannounced": bool(order["posts_without_notice"]),
         "lines": lines,
     }
