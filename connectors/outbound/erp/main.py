@@ -119,6 +119,10 @@ async def _run(it: process.Process, connectors: list[Connector], outgoing: AIOPr
             await asyncio.wait(running)
             telling.cancel()
     finally:
+        for connector in connectors:
+            for driver in connector.drivers.values():
+                if isinstance(driver, OnlineSystem):
+                    await driver.adapter.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(30):
                 await outgoing.close()
