@@ -4,10 +4,10 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import orjson
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from connectors.api import offers, problems
 from connectors.api.edge import Edge
@@ -42,18 +42,44 @@ def json(answer: object, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(answer), headers=headers, media_type="application/json")
 
 
-def validated(request: Request, edge: Edge, answer: dict[str, Any], *parts: object) -> Response:
+class Answer(NamedTuple):
+    """What a route that is asked often answers, ready to be sent."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def response(self) -> Response:
+        response = Response(self.body, self.status)
+        response.raw_headers = self.headers
+        return response
+
+
+def validated(edge: Edge, if_none_match: str | None, answer: dict[str, Any], *parts: object) -> Answer:
     """The answer under its validator, or 304 to a caller that has it already."""
     tag = offers.etag(*parts)
-    headers = {"ETag": tag, "Cache-Control": edge.settings.cache_control, "Vary": VARY}
-    if offers.matches(tag, request.headers.get("if-none-match")):
-        return Response(status_code=304, headers=headers)
-    return json(answer, headers)
+    headers = [
+        (b"etag", tag.encode()),
+        (b"cache-control", edge.settings.cache_control.encode("latin-1")),
+        (b"vary", VARY.encode()),
+    ]
+    return Answer(304, headers, b"") if offers.matches(tag, if_none_match) else _ready(answer, headers)
 
 
-def stale(answer: dict[str, Any]) -> Response:
+def stale(answer: dict[str, Any]) -> Answer:
     """A last known answer, not to be kept by anyone."""
-    return json(answer, {"Cache-Control": "no-store", "Warning": '110 - "Response is Stale"', "Vary": VARY})
+    headers = [
+        (b"cache-control", b"no-store"),
+        (b"warning", b'110 - "Response is Stale"'),
+        (b"vary", VARY.encode()),
+    ]
+    return _ready(answer, headers)
+
+
+def _ready(answer: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> Answer:
+    body = orjson.dumps(answer)
+    length = (b"content-length", str(len(body)).encode())
+    return Answer(200, [*headers, length, (b"content-type", b"application/json")], body)
 
 
 def channel_of(edge: Edge, name: str) -> Channel:

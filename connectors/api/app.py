@@ -13,6 +13,7 @@ from connectors.api import availability, channels, docs_pages, exceptions, feeds
 from connectors.api.edge import Edge
 from connectors.api.guard import Guard
 from connectors.api.settings import ApiSettings, checked
+from connectors.api.shortcut import Shortcut
 
 OWN = (availability.router, channels.router, stream.router, feeds.router, exceptions.router, docs_pages.router)
 ROUTERS = ("reservations", "ingest")
@@ -37,6 +38,7 @@ def build_app(settings: ApiSettings, edge: Edge | None = None) -> FastAPI:
     app = FastAPI(title="Stockstream", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.edge = edge
     problems.install(app)
+    app.add_middleware(Shortcut, edge=edge)
     if settings.cors_origins:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=ALLOWED)

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from connectors.api import offers
-from connectors.api.answers import NOT_MODIFIED, ON_DATE, channel_of, days, json, refusals, stale, validated
+from connectors.api.answers import NOT_MODIFIED, ON_DATE, Answer, channel_of, days, json, refusals, stale, validated
 from connectors.api.edge import Edge, edge_of
 from connectors.api.problems import Problem, invalid
+from connectors.api.redis_line import Questions
 from connectors.api.security import Principal, own_channel, require
 from connectors.api.shapes import QueryAnswer, SkuAnswer
 from connectors.api.view import Unavailable
@@ -44,21 +45,21 @@ class Asked:
     """What of a SKU is asked for, and by whom; also what the validator depends on beyond the revisions."""
 
     def __init__(
-        self, edge: Edge, caller: Principal, *, channel: str | None = None, location: str | None, on: Day | None
+        self, edge: Edge, caller: Principal, *, channel: str | None = None, location: str | None, on: int | None
     ) -> None:
         chosen = channel or caller.channel
-        self.edge, self.location, self.date = edge, location, days(on)
+        self.edge, self.location, self.date = edge, location, on
         self.whole = chosen is None
         self.channels: Sequence[Channel] = (
             edge.channels.channels if chosen is None else [edge.by_id[chosen]] if chosen in edge.by_id else []
         )
 
-    def ask(self, pipeline: Any, sku: str) -> None:
+    def ask(self, questions: Questions, sku: str) -> None:
         """The commands for one SKU: its positions, then each channel's offer."""
         app = self.edge.settings.app
-        pipeline.hgetall(keys.sku(app, sku))
+        questions.hgetall(keys.sku(app, sku))
         for channel in self.channels:
-            pipeline.hget(keys.offer(app, channel.id, sku), keys.VALUE)
+            questions.hget(keys.offer(app, channel.id, sku), keys.VALUE)
 
     @property
     def width(self) -> int:
@@ -68,35 +69,39 @@ class Asked:
     def answer(self, sku: str, found: Sequence[Any]) -> tuple[dict[str, Any], list[object]] | None:
         """The answer and its revisions, None for a SKU that is not known to the caller."""
         view, now = self.edge.view, self.edge.clock()
-        records = {place: orjson.loads(value) for place, value in sorted(keys.records(found[0]).items())}
-        all_positions = list(records.values())
+        stored = [value for _, value in sorted(keys.records(found[0]).items())]
+        all_positions = [orjson.loads(value) for value in stored]
         offered = [
             (channel, orjson.loads(value)) for channel, value in zip(self.channels, found[1:], strict=True) if value
         ]
         if not offered and not (self.whole and all_positions):
             return None
-        shown = [one for one in all_positions if self.whole and self.location in (None, one["location"])]
+        shown = [
+            (one, value)
+            for one, value in zip(all_positions, stored, strict=True)
+            if self.whole and self.location in (None, one["location"])
+        ]
         channels = [self._offer(channel, record, all_positions, now) for channel, record in offered]
         facts = [*(all_positions if self.whole else ()), *(record for _, record in offered)]
         as_of = max(fact["as_of"] for fact in facts)
-        places = {one["location"] for one in shown} | {p["location"] for o in channels for p in o["by_location"]}
-        feeds = view.feeds_of(places)
+        places = {one["location"] for one, _ in shown} | {p["location"] for o in channels for p in o["by_location"]}
+        feeds = view.written_feeds(places)
         answer = {
             "sku": sku,
-            "positions": [offers.position(one, view, now, self.date) for one in shown],
+            "positions": [offers.position(*one, view, now, self.date) for one in shown],
             "network": self._network(all_positions) if self.whole else None,
             "channels": channels,
             "as_of": as_of,
             "age_ms": max(0, now - as_of),
             "computed_at": max(fact["computed_at"] for fact in facts),
             "stale": False,
-            "feeds": feeds,
+            "feeds": feeds.shown,
         }
         revisions: list[object] = [
             [sku, self.date, self.location],
             [(one["location"], one["revision"]) for one in all_positions],
             [(record["channel"], record["revision"]) for _, record in offered],
-            [(feed["source"], feed["location"], feed["status"], feed["since"]) for feed in feeds],
+            feeds.mark,
         ]
         return answer, revisions
 
@@ -133,9 +138,22 @@ async def one_sku(
     """Positions with their schedule by date and the network's total, for callers bound to no channel; and what each
     channel the caller may see is offered, its fallback rules applied.
     """
-    asked = Asked(edge, caller, location=location, on=date)
+    answered = await answer_one(edge, caller, sku, request.headers.get("if-none-match"), days(date), location)
+    return answered.response()
+
+
+async def answer_one(
+    edge: Edge,
+    caller: Principal,
+    sku: str,
+    if_none_match: str | None,
+    on: int | None = None,
+    location: str | None = None,
+) -> Answer:
+    """The whole of one_sku for parameters that fit; raise Problem."""
+    asked = Asked(edge, caller, location=location, on=on)
     try:
-        found = await edge.view.read(lambda pipeline: asked.ask(pipeline, sku))
+        found = await edge.view.look_up(lambda questions: asked.ask(questions, sku))
     except Unavailable as why:
         return _last_known(edge, caller, sku, why)
     answered = asked.answer(sku, found)
@@ -144,10 +162,10 @@ async def one_sku(
         raise Problem(404, "Not found", f"no availability of {sku}{where} is known here")
     if caller.channel is not None:
         edge.view.last_known.keep(caller.channel, sku, found[1])
-    return validated(request, edge, answered[0], caller.channel, answered[1])
+    return validated(edge, if_none_match, answered[0], caller.channel, answered[1])
 
 
-def _last_known(edge: Edge, caller: Principal, sku: str, why: Unavailable) -> Response:
+def _last_known(edge: Edge, caller: Principal, sku: str, why: Unavailable) -> Answer:
     """A bound caller's last known offer, where its channel's rule allows; positions have no such rule."""
     channel = edge.by_id.get(caller.channel or "")
     held = edge.view.last_known.find(channel.id, sku) if channel else None
@@ -197,7 +215,7 @@ async def many_skus(question: Annotated[Question, Body()], caller: Reader, edge:
     if question.channel is not None:
         own_channel(caller, question.channel, question.channel in edge.by_id)
         channel_of(edge, question.channel)
-    asked = Asked(edge, caller, channel=question.channel, location=question.location, on=question.date)
+    asked = Asked(edge, caller, channel=question.channel, location=question.location, on=days(question.date))
     skus = list(dict.fromkeys(question.skus))
     found = await _read(asked, skus)
     answers = [answered[0] for sku in skus if (answered := found[sku]) is not None]
@@ -210,12 +228,12 @@ async def many_skus(question: Annotated[Question, Body()], caller: Reader, edge:
 async def _read(asked: Asked, skus: Sequence[str]) -> Mapping[str, Any]:
     """Answers by SKU, None for one that is not known."""
 
-    def ask(pipeline: Any) -> None:
+    def ask(questions: Questions) -> None:
         for sku in skus:
-            asked.ask(pipeline, sku)
+            asked.ask(questions, sku)
 
     try:
-        found = await asked.edge.view.read(ask)
+        found = await asked.edge.view.look_up(ask)
     except Unavailable as why:
         raise why.problem() from None
     answers: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from connectors.api.answers import (
     LIMIT,
     NOT_MODIFIED,
     ON_DATE,
+    Answer,
     bounded,
     days,
     decoded,
@@ -25,6 +26,7 @@ from connectors.api.answers import (
 from connectors.api.availability import BATCH, SKU, Reader, Site, last_known_offer
 from connectors.api.edge import Edge
 from connectors.api.problems import Problem, invalid
+from connectors.api.redis_line import Questions
 from connectors.api.security import Principal, own_channel
 from connectors.api.shapes import OfferPage, OneOffer, SalesStatus
 from connectors.api.view import Unavailable
@@ -43,10 +45,10 @@ def seen(edge: Edge, caller: Principal, name: str) -> Channel:
     return edge.by_id[name]
 
 
-def ask(edge: Edge, channel: Channel, pipeline: Any, sku: str) -> None:
+def ask(edge: Edge, channel: Channel, questions: Questions, sku: str) -> None:
     """The commands for one offer: the record, and the positions behind it for their stamps."""
-    pipeline.hget(keys.offer(edge.settings.app, channel.id, sku), keys.VALUE)
-    pipeline.hmget(keys.sku(edge.settings.app, sku), channel.sourcing)
+    questions.hget(keys.offer(edge.settings.app, channel.id, sku), keys.VALUE)
+    questions.hmget(keys.sku(edge.settings.app, sku), channel.sourcing)
 
 
 def build(edge: Edge, channel: Channel, found: Sequence[Any], date: int | None = None) -> tuple[dict[str, Any], Any]:
@@ -68,10 +70,17 @@ async def one_offer(
     channel: CHANNEL, sku: SKU, request: Request, caller: Reader, edge: Site, date: ON_DATE = None
 ) -> Response:
     """The offer with the channel's fallback rules applied, how old it is, and the state of the feeds behind it."""
+    answered = await answer_one(edge, caller, channel, sku, request.headers.get("if-none-match"), days(date))
+    return answered.response()
+
+
+async def answer_one(
+    edge: Edge, caller: Principal, channel: str, sku: str, if_none_match: str | None, on: int | None = None
+) -> Answer:
+    """The whole of one_offer for parameters that fit; raise Problem."""
     chosen = seen(edge, caller, channel)
-    on = days(date)
     try:
-        found = await edge.view.read(lambda pipeline: ask(edge, chosen, pipeline, sku))
+        found = await edge.view.look_up(lambda questions: ask(edge, chosen, questions, sku))
     except Unavailable as why:
         held = edge.view.last_known.find(channel, sku)
         if held is None or chosen.fallback.stale.action == "WITHHOLD":
@@ -82,11 +91,9 @@ async def one_offer(
         raise Problem(404, "Not found", f"{channel} has no offer of {sku}")
     edge.view.last_known.keep(channel, sku, found[0])
     answer, revisions = build(edge, chosen, found, on)
-    feeds = edge.view.feeds_of(chosen.sourcing)
-    answer["feeds"] = feeds
-    return validated(
-        request, edge, answer, channel, sku, on, revisions, [(f["source"], f["status"], f["since"]) for f in feeds]
-    )
+    feeds = edge.view.written_feeds(chosen.sourcing)
+    answer["feeds"] = feeds.shown
+    return validated(edge, if_none_match, answer, channel, sku, on, revisions, feeds.mark)
 
 
 @router.get(
@@ -170,11 +177,11 @@ async def read_offers(edge: Edge, channel: Channel, skus: Sequence[str]) -> list
     for first in range(0, len(skus), BATCH):
         part = skus[first : first + BATCH]
 
-        def commands(pipeline: Any, part: Sequence[str] = part) -> None:
+        def commands(questions: Questions, part: Sequence[str] = part) -> None:
             for sku in part:
-                ask(edge, channel, pipeline, sku)
+                ask(edge, channel, questions, sku)
 
-        found = await edge.view.read(commands)
+        found = await edge.view.look_up(commands)
         answers += [
             build(edge, channel, found[place : place + 2])[0] for place in range(0, len(found), 2) if found[place]
         ]

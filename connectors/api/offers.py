@@ -96,16 +96,18 @@ def all_stale(record: ChannelAvailability) -> dict[str, Freshness]:
     return {place["location"]: STALE for place in record["by_location"]}
 
 
-def position(record: Availability, view: View, now: int, date: int | None) -> dict[str, Any]:
-    """One location's answer: the whole record, its age, its feeds' status, and the promise at a date if asked for."""
-    answer: dict[str, Any] = {
-        **record,
+def position(record: Availability, stored: bytes, view: View, now: int, date: int | None) -> orjson.Fragment:
+    """One location's answer: the whole record, its age, its feeds' status, and the promise at a date if asked for.
+
+    The record is shown as it is stored, a JSON object; what we add is written behind its last field.
+    """
+    more: dict[str, Any] = {
         "age_ms": max(0, now - record["as_of"]),
         "feed": view.worst.get(record["location"], "UNKNOWN"),
     }
     if date is not None:
-        answer["promise"] = {"date": date, "quantity": promised(record, date)}
-    return answer
+        more["promise"] = {"date": date, "quantity": promised(record, date)}
+    return orjson.Fragment(stored.rstrip()[:-1] + b"," + orjson.dumps(more)[1:])
 
 
 def etag(*parts: object) -> str:

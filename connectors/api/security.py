@@ -104,15 +104,19 @@ class Scope:
         self.scope = scope
 
     async def __call__(self, request: Request) -> Principal:
-        principal: Principal = request.scope["principal"]
-        if self.scope not in principal.scopes:
-            raise Problem(
-                403,
-                "Not allowed",
-                f"this needs the scope {self.scope}",
-                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scope}"'},
-            )
-        return principal
+        return allowed(request.scope["principal"], self.scope)
+
+
+def allowed(principal: Principal, scope: str) -> Principal:
+    """The principal, if it has the scope; raise Problem 403."""
+    if scope not in principal.scopes:
+        raise Problem(
+            403,
+            "Not allowed",
+            f"this needs the scope {scope}",
+            headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+        )
+    return principal
 
 
 def require(scope: str) -> Any:
