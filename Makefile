@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo test check lint types imports format bench install clean
+.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -14,7 +14,7 @@ help: ## This list
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Making $(VENV) (once; a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,local]'
 	@touch $@
 
 install: $(STAMP) ## Make the environment
@@ -43,6 +43,26 @@ format: $(STAMP) ## Format the code
 
 bench: $(STAMP) ## The figures of benchmarks/RESULTS.md (minutes)
 	@$(BIN)/stockstream bench $(ARGS)
+
+chart: $(STAMP) ## The Helm chart: build its tools once (needs Go), lint, render, validate, score
+	@$(BIN)/python -m local.chart_tools
+	@$(BIN)/python -m pytest tests/deploy $(ARGS)
+
+chart-docs: $(STAMP) ## The chart's values.schema.json and README.md, made anew
+	@$(BIN)/python -m tests.deploy.chart_schema
+	@$(BIN)/python -m local.chart_tools helm-docs --chart-search-root helm/stockstream --sort-values-order file
+
+image-check: $(STAMP) ## What the Containerfile installs, run on a read-only root without an engine
+	@$(BIN)/python -m pytest tests/deploy/image_check.py $(ARGS)
+
+sbom: ## CycloneDX list of what the image has, to dist/stockstream.cdx.json
+	@rm -rf dist/sbom && mkdir -p dist/sbom
+	@$(PYTHON) -m venv dist/sbom/image && $(PYTHON) -m venv dist/sbom/tool
+	@PIP_CONSTRAINT=constraints.txt dist/sbom/image/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: .
+	@dist/sbom/image/bin/python -m pip uninstall --quiet --yes pip setuptools 2>/dev/null || true
+	@dist/sbom/tool/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+	@dist/sbom/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible --output-file dist/stockstream.cdx.json dist/sbom/image/bin/python
+	@rm -rf dist/sbom && echo dist/stockstream.cdx.json
 
 clean: ## Remove the environment and run data
 	@rm -rf $(VENV) .stockstream .mypy_cache .ruff_cache .pytest_cache

@@ -112,11 +112,15 @@ def _run(command: list[str], folder: str) -> None:
         raise StackError(f"{' '.join(command)} failed:\n{done.stderr[-2_000:]}", "See what Go said.")
 
 
-def main() -> int:
-    """Build the tools named, or all; 0 when they are there."""
-    wanted = sys.argv[1:] or [tool.name for tool in TOOLS]
+def main(arguments: list[str]) -> int:
+    """Build every tool, or run the one that is named; 0 when all are there, else what the tool says."""
     try:
-        for tool in (tool for tool in TOOLS if tool.name in wanted):
+        if arguments:
+            name, *rest = arguments
+            return subprocess.run(
+                [build(next(tool for tool in TOOLS if tool.name == name)), *rest], check=False
+            ).returncode
+        for tool in TOOLS:
             print(f"{tool.name} {tool.version}: {build(tool)}", flush=True)
     except StackError as error:
         print(error, file=sys.stderr)
@@ -125,4 +129,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

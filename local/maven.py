@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from jgo.maven import MavenContext, PythonResolver
-from jgo.util import http
-
 from local.errors import StackError
 from local.progress import Advance
+
+try:
+    from jgo.maven import MavenContext, PythonResolver
+    from jgo.util import http
+except ImportError as missing:
+    raise StackError(
+        "What the local stack runs on is not installed here.",
+        "Install it with pip install 'stockstream[local]', or bring your own servers (STOCKSTREAM_BOOTSTRAP, …).",
+    ) from missing
 
 TRIES = 3
 BLOCK = 1 << 18

@@ -17,6 +17,7 @@ from connectors.outbound.erp.routing_file import parse as parse_routing
 from connectors.outbound.erp.settings import Settings as ErpSettings
 from connectors.outbound.redis_view.settings import Settings as ViewSettings
 from schemas.access import checked
+from schemas.acls import PROCESSES, SETUP
 from schemas.environment import read
 from streams.settings import Settings
 from tables.channels import parse as parse_channels
@@ -209,7 +210,7 @@ def test_a_component_gets_only_the_secrets_it_uses(values: str) -> None:
 
 
 def test_each_component_can_have_a_principal_of_its_own() -> None:
-    """An ACL per component needs a user, or a certificate, per component."""
+    """An ACL per component needs a user, or a certificate, per component; users are named as `topics acls` has them."""
     users = {each.component: each.environment["STOCKSTREAM_SASL_USERNAME"] for each in containers("production")}
     passwords = {
         each.component: each.sources()["/etc/stockstream/secrets/kafka-password/password"]
@@ -220,8 +221,7 @@ def test_each_component_can_have_a_principal_of_its_own() -> None:
         for each in containers("mtls")
     }
 
-    assert users["worker"] == "stockstream-worker"
-    assert users["setup"] == "stockstream-admin"
+    assert set(users.values()) <= {f"stockstream-{component}" for component in (*PROCESSES, SETUP)}
     assert len(set(users.values())) == len(users)
     assert passwords["erp"] == ("secret/stockstream-kafka-erp", "password")
     assert certificates["worker"] == ("secret/stockstream-worker-client", "tls.crt")

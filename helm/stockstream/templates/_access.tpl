@@ -21,14 +21,6 @@
 {{- if has .component (list "api" "redis-view") }}true{{ end }}
 {{- end }}
 
-{{- define "stockstream.redisUrl" -}}
-{{- $redis := .Values.redis }}
-{{- $url := required "redis.url: the API and the Redis view need one, redis://host:6379/0" $redis.url }}
-{{- if $redis.ca.existingSecret }}
-{{- printf "%s%sssl_ca_certs=/etc/stockstream/secrets/redis-ca/%s" $url (ternary "&" "?" (contains "?" $url)) $redis.ca.key }}
-{{- else }}{{ $url }}{{ end }}
-{{- end }}
-
 {{- define "stockstream.accessEnv" -}}
 {{- $values := .root.Values }}
 {{- $kafka := include "stockstream.kafka" . | fromJson }}
@@ -78,7 +70,11 @@
 {{- end }}
 {{- if include "stockstream.usesRedis" . }}
 - name: STOCKSTREAM_REDIS
-  value: {{ include "stockstream.redisUrl" .root | quote }}
+  value: {{ required "redis.url: the API and the Redis view need one, redis://host:6379/0" $values.redis.url | quote }}
+{{- if $values.redis.ca.existingSecret }}
+- name: STOCKSTREAM_REDIS_CA_FILE
+  value: /etc/stockstream/secrets/redis-ca/{{ $values.redis.ca.key }}
+{{- end }}
 {{- if $values.redis.existingSecret }}
 - name: STOCKSTREAM_REDIS_PASSWORD_FILE
   value: /etc/stockstream/secrets/redis-password/{{ $values.redis.passwordKey }}
