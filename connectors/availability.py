@@ -36,7 +36,7 @@ def _records(settings: Shared) -> Iterator[tuple[bytes, bytes]]:
     consumer = Consumer(
         {
             **librdkafka(settings),
-            "group.id": "stockstream-availability",
+            "group.id": f"{settings.app}-availability",  # never joined
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,

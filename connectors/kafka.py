@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.aio import AIOConsumer, AIOProducer
 
+from connectors import refusals
 from connectors.away import passes
 from schemas.access import librdkafka
 from schemas.environment import Shared
@@ -43,8 +44,8 @@ class Record(NamedTuple):
 
 
 def client(settings: Shared) -> dict[str, Any]:
-    """What every client needs to reach the broker."""
-    return {**librdkafka(settings), "client.id": settings.app}
+    """What every client needs to reach the broker; what it logs is logged, a repeated complaint once a minute."""
+    return {**librdkafka(settings), "client.id": settings.app, "logger": refusals.LOG}
 
 
 def consumer(settings: Shared, group: str, **more: Any) -> AIOConsumer:
@@ -52,6 +53,7 @@ def consumer(settings: Shared, group: str, **more: Any) -> AIOConsumer:
     return AIOConsumer(
         {
             **client(settings),
+            "error_cb": refusals.hear,
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -69,6 +71,7 @@ def producer(settings: Shared, **more: Any) -> AIOProducer:
     return AIOProducer(
         {
             **client(settings),
+            "error_cb": refusals.hear,
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",

@@ -2,25 +2,35 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import yaml
 from aiohttp import web
 from prometheus_client import REGISTRY, generate_latest
 
+from connectors import refusals
 from schemas import metrics
+from schemas.acls import PROCESSES, Acl, needs
+from schemas.admission import REFUSED, Refused, admitted, explained
 from schemas.environment import Shared
 from schemas.instruments import gauge, running
 from schemas.logs import log_to_stderr
+from tables.channels import ChannelsError, parse
 
 BUILD: Final = gauge(metrics.BUILD)
 READY: Final = gauge(metrics.READY)
 
 FAULT: Final = 75
 """Exit code of a fault that a restart may mend."""
+
+
+LEAVE_S: Final = 5.0
+"""How long a process that is shut out may take to leave."""
 
 
 class Process:
@@ -88,27 +98,75 @@ def run(
     host: str = "127.0.0.1",
     port: int = 0,
     loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    alone: bool = False,
 ) -> int:
     """Run `main` until it ends or SIGTERM or SIGINT asks it to (`stopping` is then set); return the exit code.
 
     A fault is logged and ends the process with 75: a supervisor starts it again, and it goes on where it had committed.
+    Not let in, at the start or later, it ends with 77 and one line. With `alone` it has work without the broker, and
+    stays when it is shut out later.
     """
     log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=loop) as runner:
-        return runner.run(_run(name, settings, main, host, port))
+        return runner.run(_run(name, settings, main, host, port, alone=alone))
 
 
-async def _run(name: str, settings: Shared, main: Callable[[Process], Awaitable[None]], host: str, port: int) -> int:
+async def _run(
+    name: str,
+    settings: Shared,
+    main: Callable[[Process], Awaitable[None]],
+    host: str,
+    port: int,
+    *,
+    alone: bool,
+) -> int:
     process = Process(name, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stopping.set)
     try:
         await process.serve(host, port)
-        await main(process)
-    except Exception:
-        logging.getLogger(name).exception("%s ends on a fault", name)
-        return FAULT
+        await asyncio.to_thread(admitted, settings, needed(name, settings))
+        await _work(process, main, alone=alone)
+    except Exception as error:
+        log = logging.getLogger(name)
+        told = explained(settings, error)
+        if told is None:
+            log.exception("%s ends on a fault", name)
+            return FAULT
+        code, why = told
+        log.error("%s ends: %s", name, why)  # noqa: TRY400 - what to do stands in the line
+        return code
     finally:
         await process.close()
     return 0
+
+
+def needed(name: str, settings: Shared) -> list[Acl]:
+    """What the broker has to allow a connector of this name."""
+    component = {"erp": "erp-connector"}.get(name, name)
+    if component not in PROCESSES:
+        return []
+    try:
+        declared = parse(yaml.safe_load(Path(settings.channels).read_text())).channels
+    except (OSError, ChannelsError, yaml.YAMLError):  # those that need it say so themselves
+        declared = ()
+    return needs(component, settings.app, [c.id for c in declared], shop_channel=getattr(settings, "shop_channel", ""))
+
+
+async def _work(process: Process, main: Callable[[Process], Awaitable[None]], *, alone: bool) -> None:
+    """Run `main`; raise Refused when the broker shuts us out meanwhile, unless there is work without it."""
+    with refusals.heard(process.settings) as shut_out:
+        work = asyncio.ensure_future(main(process))
+        hearing = asyncio.ensure_future(shut_out.wait())
+        await asyncio.wait({work} if alone else {work, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        hearing.cancel()
+        if work.done():
+            work.result()
+            return
+        work.cancel()
+        await asyncio.wait({work}, timeout=LEAVE_S)
+        if not work.done():  # clients that wait for a broker which does not want them
+            logging.getLogger(process.name).error("%s ends: %s", process.name, shut_out.why)
+            os._exit(REFUSED)
+        raise Refused(shut_out.why)

@@ -97,6 +97,16 @@ def of_component(site: Site, component: str) -> list[Acl]:
     )
 
 
+def needs(
+    component: str, app: str, channels: Sequence[str] = (), changelogs: Sequence[str] = (), shop_channel: str = ""
+) -> list[Acl]:
+    """What one process needs, for itself to ask whether it may: of whatever principal it runs as."""
+    site = Site(app, channels, changelogs, shop_channel, {component: ""})
+    return [
+        Acl("", one.resource, one.name, one.pattern, one.operation) for one in _all(site) if one.component == component
+    ]
+
+
 def known(site: Site) -> list[str]:
     """Every component of a site, channels as `channel:ID`."""
     return [*COMPONENTS, *(f"channel:{channel}" for channel in site.channels)]
@@ -122,7 +132,7 @@ def _topic(site: Site, topic: Topic) -> Iterable[_Allowed]:
         yield _Allowed(_component(name, topic), "topic", topic.name, "write")
     for name in topic.consumers:
         component = _component(name, topic)
-        if component == "shop" and topic.name != CHANNEL.replace("{channel}", site.shop_channel):
+        if component == "shop" and topic.name not in ("feeds.status", CHANNEL.replace("{channel}", site.shop_channel)):
             continue
         yield _Allowed(component, "topic", topic.name, "read")
     yield _Allowed(OPERATIONS, "topic", topic.name, "read")
@@ -161,7 +171,8 @@ def _own(site: Site) -> Iterable[_Allowed]:
     yield _Allowed("erp-connector", "group", f"{app}-erp", "read")
     yield _Allowed("erp-connector", "group", f"{app}-erp-shadow-", "read", "prefixed")
     yield _Allowed("webhooks", "group", f"{app}.webhooks.", "read", "prefixed")
-    yield _Allowed("webhooks", "group", f"{app}.commerce.", "describe", "prefixed")
+    for component in ("webhooks", "shop"):
+        yield _Allowed(component, "group", f"{app}.commerce.", "describe", "prefixed")
     if site.shop_channel:
         yield _Allowed("shop", "group", f"{app}.shop.{site.shop_channel}", "read")
     yield _Allowed(OPERATIONS, "group", app, "describe", "prefixed")

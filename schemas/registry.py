@@ -26,6 +26,10 @@ class RegistryError(RuntimeError):
     """The registry refused or did not answer; the message says what and how to mend it."""
 
 
+class RegistryRefused(RegistryError):
+    """The registry does not let us in; the message says what to check."""
+
+
 class IncompatibleSchema(RegistryError):
     """A schema that readers or writers in the field could not live with; the message names the fields."""
 
@@ -47,6 +51,11 @@ def _asking(what: str) -> Iterator[None]:
     except RegistryError:
         raise
     except SchemaRegistryError as error:
+        if error.http_status_code in (401, 403):
+            raise RegistryRefused(
+                f"{what}: the registry lets us not in ({error.http_status_code}); check STOCKSTREAM_REGISTRY_USERNAME "
+                f"and the password in STOCKSTREAM_REGISTRY_PASSWORD_FILE"
+            ) from error
         raise RegistryError(f"{what}: the registry refused: {error}") from error
     except Exception as error:
         raise RegistryError(

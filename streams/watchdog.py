@@ -11,6 +11,16 @@ import time
 import traceback
 from collections.abc import Callable
 
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
+from schemas.admission import REFUSED
+from schemas.registry import RegistryRefused
 from streams.stages import Halt
 from tables.outcome import CorruptRow, OutOfOrder
 
@@ -18,12 +28,24 @@ EXIT_FAULT = 75  # EX_TEMPFAIL: the log is right, start again
 EXIT_STUCK = 74
 EXIT_HALT = 76  # state and log disagree: do not start again before somebody has looked
 
+SHUT_OUT = (
+    RegistryRefused,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    ClusterAuthorizationFailedError,
+)
+"""Errors that credentials or ACLs mend."""
+
 
 def leave(error: BaseException, what: str) -> None:
     """Crash-only: tell what happened and go. The broker aborts what was open; a supervisor starts us again."""
-    code = EXIT_HALT if isinstance(error, Halt | CorruptRow | OutOfOrder) else EXIT_FAULT
+    shut_out = isinstance(error, SHUT_OUT)
+    code = EXIT_HALT if isinstance(error, Halt | CorruptRow | OutOfOrder) else REFUSED if shut_out else EXIT_FAULT
     print(f"stockstream worker leaves (exit {code}): {what}: {type(error).__name__}: {error}", file=sys.stderr)
-    traceback.print_exception(error, file=sys.stderr)
+    if not shut_out:
+        traceback.print_exception(error, file=sys.stderr)
     sys.stderr.flush()
     os._exit(code)
 

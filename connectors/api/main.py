@@ -96,5 +96,11 @@ def run(settings: ApiSettings) -> int:
         await serving
 
     return process.run(
-        NAME, settings, serve, host=settings.health_host, port=settings.health_port, loop=uvloop.new_event_loop
+        NAME,
+        settings,
+        serve,
+        host=settings.health_host,
+        port=settings.health_port,
+        loop=uvloop.new_event_loop,
+        alone=True,
     )

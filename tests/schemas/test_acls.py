@@ -59,7 +59,7 @@ def test_the_shop_reads_the_one_channel_it_serves():
     """Other channels' quantities are none of its business."""
     its = {acl.name for acl in of_component(SITE, "shop") if acl.operation == "read"}
 
-    assert {"channel.webshop.availability", "stockstream.shop.webshop"} == its
+    assert {"channel.webshop.availability", "feeds.status", "stockstream.shop.webshop"} == its
 
 
 def test_setup_changes_nothing_that_exists():
