@@ -10,7 +10,7 @@ TABLES = """
 create table if not exists inventory (sku text primary key, quantity integer not null);
 create table if not exists answers (key text primary key, request blob not null, answer blob not null);
 create table if not exists heard (channel text, sku text, revision integer, quantity integer, status text,
-    primary key (channel, sku));
+    effective integer, effective_at integer, primary key (channel, sku));
 create table if not exists messages (id text primary key, times integer not null);
 create table if not exists counts (name text primary key, value integer not null);
 """
@@ -88,8 +88,13 @@ class Books:
 
     def _apply(self, change: dict[str, Any]) -> bool:
         at = change["channel"], change["sku"]
-        row = self._db.execute("select revision from heard where channel = ? and sku = ?", at).fetchone()
-        own = 0 if row is None else row[0]
+        row = self._db.execute("select revision, effective_at from heard where channel = ? and sku = ?", at).fetchone()
+        own, judged = row or (0, 0)
+        if change["revision"] == own and change["effective_at"] >= judged:
+            self._db.execute(
+                "update heard set effective = ?, effective_at = ? where channel = ? and sku = ?",
+                (change["effective"]["quantity"], change["effective_at"], *at),
+            )
         if change["revision"] <= own:
             self.count("repeats")
             return True
@@ -97,8 +102,15 @@ class Books:
             self.count("gaps")
             return False
         self._db.execute(
-            "insert or replace into heard values (?, ?, ?, ?, ?)",
-            (*at, change["revision"], change["quantity"], change["status"]),
+            "insert or replace into heard values (?, ?, ?, ?, ?, ?, ?)",
+            (
+                *at,
+                change["revision"],
+                change["quantity"],
+                change["status"],
+                change["effective"]["quantity"],
+                change["effective_at"],
+            ),
         )
         self.count("applied")
         return True
@@ -108,8 +120,9 @@ class Books:
     def state(self) -> dict[str, Any]:
         """All of it."""
         heard: dict[str, dict[str, Any]] = {}
-        for channel, sku, revision, quantity, status in self._db.execute("select * from heard"):
-            heard.setdefault(channel, {})[sku] = {"revision": revision, "quantity": quantity, "status": status}
+        for channel, sku, *known in self._db.execute("select * from heard"):
+            names = "revision", "quantity", "status", "effective", "effective_at"
+            heard.setdefault(channel, {})[sku] = dict(zip(names, known, strict=True))
         return {
             "inventory": dict(self._db.execute("select sku, quantity from inventory").fetchall()),
             "heard": heard,

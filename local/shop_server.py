@@ -21,6 +21,7 @@ from local.shop_faults import Misbehaviour
 
 HOST = "127.0.0.1"
 MOST_ITEMS = 250
+TYPES = ("availability.changed", "availability.effective")
 
 
 class ShopServer:
@@ -93,8 +94,9 @@ class ShopServer:
             self.books.count("bad signatures")
             return _problem(401, "no signature is right")
         message = orjson.loads(body)
-        if message["type"] != "availability.changed":
+        if message["type"] not in TYPES:
             return web.Response(status=204)
+        self.books.count(message["type"])
         gaps = self.books.hear(request.headers["webhook-id"], message["data"]["changes"])
         return await self.misbehaviour.after() or web.json_response({"resync": gaps} if gaps else {})
 

@@ -80,7 +80,8 @@ class Shop:
 class CommerceSite:
     """One channel, apart from every other test's."""
 
-    def __init__(self, stack: LocalStack, directory: Path) -> None:
+    def __init__(self, stack: LocalStack, directory: Path, **rules: Any) -> None:
+        """`rules`: what channels.yaml says of the channel beside where it sells from."""
         self.stack, self.directory = stack, directory
         self.name = f"c{uuid.uuid4().hex[:10]}"
         self.topic = f"channel.{self.name}.availability"
@@ -94,9 +95,14 @@ class CommerceSite:
         )
         self.codec = connected_codec(stack.registry_url, [self.name])
         self.producer = Producer({"bootstrap.servers": stack.bootstrap, "partitioner": "murmur2_random"})
-        (directory / "channels.yaml").write_text(yaml.safe_dump({"channels": {self.name: {"sourcing": ["DC01"]}}}))
+        declared: dict[str, dict[str, Any]] = {self.name: {"sourcing": ["DC01"], **rules}}
+        (directory / "channels.yaml").write_text(yaml.safe_dump({"channels": declared}))
         self.has: dict[str, tuple[int, int]] = {}
         """Revision and quantity by SKU: what every receiver must have in the end."""
+        self.at: dict[str, str] = {}
+        """Its location by SKU."""
+        self.places: list[str] = declared[self.name]["sourcing"]
+        self.judged = NOW
         self._processes: list[Supervised] = []
 
     def close(self) -> None:
@@ -105,14 +111,26 @@ class CommerceSite:
 
     # ---- the channel --------------------------------------------------------------------------------------------
 
-    def tell(self, sku: str, quantity: int, skip: int = 0) -> None:
+    def tell(self, sku: str, quantity: int, skip: int = 0, location: str = "DC01") -> None:
         """The channel's next offer of a SKU; `skip` leaves out so many revisions, as compaction would."""
         revision, had = self.has.get(sku, (0, 0))
         revision += skip
         self.has[sku] = revision + 1, quantity
         record = offer(self.name, sku, revision + 1, quantity, (revision, had))
+        record["by_location"][0]["location"] = location
+        self.at[sku] = location
         self.producer.produce(self.topic, self.codec.encode(self.topic, record), sku)
         self.producer.poll(0)
+
+    def feed(self, location: str, status: str) -> None:
+        """The location's feed stands so from now on."""
+        self.judged += 1_000_000
+        record = {
+            "source": f"WMS-{location}", "location": location, "status": status, "since": self.judged,
+            "last_event_at": None, "last_heartbeat_at": None, "computed_at": self.judged,
+        }  # fmt: skip
+        self.producer.produce("feeds.status", self.codec.encode("feeds.status", record), f"WMS-{location}|{location}")
+        self.flush()
 
     def flush(self) -> None:
         left = self.producer.flush(30)

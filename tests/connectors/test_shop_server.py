@@ -1,5 +1,7 @@
 """The stand-in shop keeps its word through restarts: quantities, answered keys, what it heard."""
 
+from typing import Any
+
 import httpx2
 import pytest
 
@@ -47,17 +49,43 @@ async def test_nonsense_strangers_and_unsigned_messages_are_refused(tmp_path):
     assert "no such fault: laziness" in fault.text
 
 
+def told(revision: int, quantity: int, previous: tuple[int, int] = (0, 0), **by: int) -> dict[str, Any]:
+    """A change; `by`: what to go by, and since when that is so."""
+    record = offer("webshop", "A", revision, quantity, previous)
+    effective = {"quantity": by.get("effective", quantity)}
+    return {**record, "effective": effective, "effective_at": by.get("at", record["computed_at"])}
+
+
 def test_changes_are_applied_by_revision_and_gaps_are_asked_for(tmp_path):
     """Repeats do nothing, a gap is not applied until it comes from nothing."""
     books = Books(tmp_path / "shop")
 
-    assert [] == books.hear("m1", [offer("webshop", "A", 1, 5)])
-    assert ["A"] == books.hear("m2", [offer("webshop", "A", 4, 8, (3, 7))])
-    assert ["A"] == books.hear("m2", [offer("webshop", "A", 4, 8, (3, 7))])
-    assert [] == books.hear("m3", [offer("webshop", "A", 4, 8)])
-    assert [] == books.hear("m1", [offer("webshop", "A", 1, 5)])
-    assert {"revision": 4, "quantity": 8, "status": "IN_STOCK"} == books.state()["heard"]["webshop"]["A"]
+    assert [] == books.hear("m1", [told(1, 5)])
+    assert ["A"] == books.hear("m2", [told(4, 8, (3, 7))])
+    assert ["A"] == books.hear("m2", [told(4, 8, (3, 7))])
+    assert [] == books.hear("m3", [told(4, 8)])
+    assert [] == books.hear("m1", [told(1, 5)])
+    heard = books.state()["heard"]["webshop"]["A"]
+    assert {"revision": 4, "quantity": 8, "status": "IN_STOCK"}.items() <= heard.items()
     books.close()
+
+
+def test_of_one_revision_the_newest_judgement_is_gone_by(tmp_path):
+    """Not what comes late; and a newer revision brings its own."""
+    books = Books(tmp_path / "shop")
+    found = []
+    for change in (
+        told(1, 5, at=10),
+        told(1, 5, effective=0, at=20),
+        told(1, 5, effective=4, at=15),
+        told(2, 9, (1, 5), at=18),
+        told(1, 5, effective=0, at=30),
+    ):
+        assert [] == books.hear("m", [change])
+        found.append(books.state()["heard"]["webshop"]["A"]["effective"])
+    books.close()
+
+    assert [5, 0, 0, 9, 9] == found
 
 
 def test_an_unknown_fault_is_named():

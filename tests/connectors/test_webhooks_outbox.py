@@ -16,6 +16,7 @@ STEPS = st.lists(
         st.tuples(st.just("hold"), st.just(0)),
         st.tuples(st.just("look"), st.just(0)),
         st.tuples(st.just("again"), st.just(0)),
+        st.tuples(st.just("rule"), st.just(0)),
     ),
     max_size=60,
 )
@@ -24,16 +25,22 @@ STEPS = st.lists(
 @given(steps=STEPS)
 @settings(max_examples=300, deadline=None)
 def test_whatever_happens_no_change_is_lost_and_no_chain_breaks(steps):
-    """Offsets below the committed end are told; the receiver sees no gap; in the end it has the newest of each SKU."""
+    """Offsets below the committed end are told; the receiver sees no gap; in the end it has the newest of each SKU.
+
+    And where nothing is left to be told anew, all it was told is by the newest rule.
+    """
     outbox, told, newest, offsets = Outbox(), dict[str, int](), dict[str, int](), list[tuple[str, int]]()
     out: list[list[Change]] = []
     held: list[Change] = []
+    latest: dict[str, Change] = {}
+    rule, packed, by = 0, dict[str, int](), dict[str, int]()
     outbox.live([0])
 
     def receive(changes: list[Change]) -> None:
         for change in changes:
-            assert change.offer["previous_revision"] <= told.get(change.sku, 0)
+            assert change.before[0] <= told.get(change.sku, 0)
             told[change.sku] = max(told.get(change.sku, 0), change.offer["revision"])
+            by[change.sku] = packed.get(change.sku, rule)
 
     for what, number in [*steps, ("end", 0)]:
         match what:
@@ -42,13 +49,19 @@ def test_whatever_happens_no_change_is_lost_and_no_chain_breaks(steps):
                 revision = newest.get(sku, 0) + 1
                 record = offer("webshop", sku, revision, revision, (revision - 1, revision - 1))
                 newest[sku] = revision
-                outbox.add(0, len(offsets), Change(sku, 0, len(offsets), "", record, len(offsets)))
+                latest[sku] = Change(sku, 0, len(offsets), "", record, len(offsets))
+                outbox.add(0, len(offsets), latest[sku])
                 offsets.append((sku, revision))
+            case "rule":
+                rule += 1
+                for change in latest.values():
+                    outbox.anew(change)
             case "skip":
                 outbox.add(0, len(offsets), None)
                 offsets.append(("", 0))
             case "take":
                 taken = outbox.take(number)
+                packed |= {change.sku: rule for change in taken}
                 busy = {change.sku for batch in out for change in batch}
                 assert not busy & {change.sku for change in taken}
                 if taken:
@@ -82,13 +95,17 @@ def test_whatever_happens_no_change_is_lost_and_no_chain_breaks(steps):
                     if outbox.look_again(change):
                         outbox.put_back([change])
                 rest = outbox.take(1_000)
+                packed |= {change.sku: rule for change in rest}
                 receive(rest)
                 outbox.done(rest)
         for end in outbox.ends().values():
             assert all(told.get(sku, 0) >= revision for sku, revision in offsets[:end] if sku)
             outbox.committed({0: end})
+        if not outbox.telling_anew(0):
+            assert all(under == rule for under in by.values())
 
     assert newest == told
+    assert not outbox.telling_anew(0)
     assert 0 == len(outbox)
 
 

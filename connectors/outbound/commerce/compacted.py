@@ -1,14 +1,14 @@
 """A compacted topic read whole and then followed: the newest record of every key, for small topics."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from connectors import kafka
-from connectors.outbound.commerce.reader import learn
+from connectors.bounded import bounds, up_to
+from connectors.decoding import Decoding
 from schemas.codec import Codec
 from schemas.environment import Shared
 
@@ -16,44 +16,41 @@ WITHIN_S: Final = 60.0
 
 
 class Compacted:
-    """Gives each record to `take_in(key, record or None, offset)`."""
+    """Gives each record to `take_in(key, record or None, offset)`; one that cannot be read is passed over."""
 
     def __init__(self, settings: Shared, codec: Codec, topic: str, take_in: Callable[[str, Any, int], None]) -> None:
-        self._settings, self._codec, self._topic, self._take_in = settings, codec, topic, take_in
-        self._decode = codec.decoder(topic)
+        self._settings, self._decoding, self._topic, self._take_in = settings, Decoding(settings, codec), topic, take_in
         self._source: Any = None
 
     async def open(self) -> None:
         """Read all there is; raise TimeoutError after a minute, LookupError where there is no such topic."""
-        self._source = kafka.consumer(self._settings, f"{self._settings.app}.commerce.{self._topic}")
-        known = (await self._source.list_topics(self._topic, timeout=10)).topics[self._topic].partitions
-        if not known:
+        self._source = kafka.consumer(
+            self._settings, f"{self._settings.app}.commerce.{self._topic}", enable_partition_eof=True
+        )
+        try:
+            found = await bounds(self._source, self._topic)
+        except KafkaException as error:
+            if error.args[0].name() != "UNKNOWN_TOPIC_OR_PART":
+                raise
+            found = {}
+        if not found:
             raise LookupError(f"the broker has no topic {self._topic}: run `stockstream topics apply`")
-        parts = [TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in known]
-        await self._source.assign(parts)
-        left = {}
-        for each in parts:
-            low, high = await self._source.get_watermark_offsets(each, timeout=10)
-            if high > low:
-                left[each.partition] = high
-        end = time.monotonic() + WITHIN_S
-        while left:
-            await self.follow()
-            for each in await self._source.position([TopicPartition(self._topic, number) for number in left]):
-                if each.offset >= left[each.partition]:
-                    del left[each.partition]
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self._topic} was not read to its end within {WITHIN_S:.0f} s")
+        await self._source.assign([TopicPartition(self._topic, number, low) for number, (low, _) in found.items()])
+        ends = {number: high for number, (low, high) in found.items() if high > low}
+        async for records in up_to(self._source, self._topic, ends, WITHIN_S):
+            await self._take_all_in(records)
 
     async def follow(self, wait_s: float = 0.05) -> None:
         """Take in what has come since; nothing before `open`."""
-        if self._source is None:
-            return
-        records = await kafka.read(self._source, 5_000, wait_s)
-        await learn(self._settings, self._codec, records)
+        if self._source is not None:
+            await self._take_all_in(await kafka.read(self._source, 5_000, wait_s))
+
+    async def _take_all_in(self, records: list[kafka.Record]) -> None:
+        await self._decoding.learn_patiently([record.value for record in records])
         for record in records:
-            value = None if record.value is None else self._decode(record.value)
-            self._take_in(record.key.decode(), value, record.offset)
+            value = self._decoding.decoded(record)
+            if value is not None or record.value is None:
+                self._take_in(record.key.decode(), value, record.offset)
 
     async def close(self) -> None:
         if self._source is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, Self
@@ -17,8 +17,11 @@ from connectors.outbound.commerce.settings import Commerce
 
 AGENT: Final = "Stockstream-Webhooks/1"
 GONE: Final = 410
+CHANGED: Final = "availability.changed"
+EFFECTIVE: Final = "availability.effective"
+"""Offers the receiver has; only what to go by is new."""
 EMPTY: Final = len(
-    b'{"type":"availability.changed","timestamp":"0000-00-00T00:00:00.000Z","data":{"channel":"","changes":[]}}'
+    b'{"type":"availability.effective","timestamp":"0000-00-00T00:00:00.000Z","data":{"channel":"","changes":[]}}'
 )
 
 
@@ -44,22 +47,31 @@ class Parcel(NamedTuple):
     changes: tuple[Change, ...]
 
     @classmethod
-    def of(cls, subscription: str, channel: str, changes: Sequence[Change], most_bytes: int) -> Self:
-        """Pack as many of the changes as fit (one always does); id and body follow from what is in it.
+    def of(
+        cls,
+        subscription: str,
+        channel: str,
+        changes: Sequence[Change],
+        most_bytes: int,
+        tell: Callable[[Change], Mapping[str, Any]] = lambda change: change.offer,
+    ) -> Self:
+        """Pack as many of the changes as fit and are of the first one's type; id and body follow from what is in it.
 
-        So what is sent again after a crash has the id it had, if it is the same.
+        So what is sent again after a crash has the id it had, if it is the same. `tell` gives what is said of a change.
         """
         parts: list[bytes] = []
-        size = EMPTY + len(channel)
+        size, at, again = EMPTY + len(channel), 0, changes[0].again
         for change in changes:
-            part = orjson.dumps(change.offer)
+            told = tell(change)
+            part = orjson.dumps(told)
             size += len(part) + 1
-            if parts and size > most_bytes:
+            if change.again != again or (parts and size > most_bytes):
                 break
             parts.append(part)
+            at = max(at, told["computed_at"], told.get("effective_at", 0))
         packed = tuple(changes[: len(parts)])
-        at = moment(max(change.offer["computed_at"] for change in packed))
-        head = orjson.dumps({"type": "availability.changed", "timestamp": at, "data": {"channel": channel}})
+        kind = EFFECTIVE if again else CHANGED
+        head = orjson.dumps({"type": kind, "timestamp": moment(at), "data": {"channel": channel}})
         body = head[:-2] + b',"changes":[' + b",".join(parts) + b"]}}"
         name = hashlib.blake2b(subscription.encode() + b"\x1f" + body, digest_size=16).hexdigest()
         return cls(f"msg_{name}", body, packed)

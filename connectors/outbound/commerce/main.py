@@ -13,21 +13,21 @@ from connectors.outbound.commerce.shop import ShopError, serve_shop
 from connectors.outbound.commerce.subscriptions import SubscriptionsError, load
 from connectors.outbound.commerce.webhooks import Webhooks
 from schemas.registry import connected_codec
-from tables.channels import ChannelsError, parse
+from tables.channels import Channel, ChannelsError, parse
 
 USAGE: Final = 2
 """Exit code of settings or declarations that cannot be used."""
 
 
-def declared_channels(settings: Commerce) -> frozenset[str]:
-    """Ids of the channels; raise ChannelsError naming the file."""
+def declared_channels(settings: Commerce) -> dict[str, Channel]:
+    """The channels by id; raise ChannelsError naming the file."""
     try:
         declared = parse(yaml.safe_load(Path(settings.channels).read_text()))
     except OSError as error:
         raise ChannelsError(f"{settings.channels}: {error.strerror}; set STOCKSTREAM_CHANNELS") from None
     except yaml.YAMLError as error:
         raise ChannelsError(f"{settings.channels}: not YAML: {error}") from None
-    return frozenset(channel.id for channel in declared.channels)
+    return {channel.id: channel for channel in declared.channels}
 
 
 def run_webhooks(settings: Commerce) -> int:

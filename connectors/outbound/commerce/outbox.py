@@ -19,6 +19,14 @@ class Change:
     coordinate: str  # of the newest
     offer: ChannelAvailability
     since: float  # when the oldest came in; any steady clock
+    again: bool = False  # the receiver has this very offer; only what to go by has changed
+
+    @property
+    def before(self) -> tuple[int, int]:
+        """Revision and quantity that the receiver has."""
+        if self.again:
+            return self.offer["revision"], self.offer["quantity"]
+        return self.offer["previous_revision"], self.offer["previous_quantity"]
 
     def then(self, newer: "Change") -> "Change":
         """Both in one: the newest state, with the revision and quantity before the older one.
@@ -27,10 +35,11 @@ class Change:
         """
         if newer.offer["revision"] <= self.offer["revision"]:
             return self
+        revision, quantity = self.before
         offer: ChannelAvailability = {
             **newer.offer,
-            "previous_revision": min(self.offer["previous_revision"], newer.offer["previous_revision"]),
-            "previous_quantity": self.offer["previous_quantity"],
+            "previous_revision": min(revision, newer.offer["previous_revision"]),
+            "previous_quantity": quantity,
         }
         return replace(newer, first=min(self.first, newer.first), since=self.since, offer=offer)
 
@@ -49,6 +58,8 @@ class Lane:
     """Read to its end once: before that, a record read may not be the newest of its SKU."""
     position: int = -1
     committed: int = -1
+    anew: set[str] = field(default_factory=set)
+    """SKUs to be told again by other rules, and not yet."""
 
     def end(self) -> int:
         """The offset below which everything is dealt with; -1 when nothing is known."""
@@ -79,6 +90,28 @@ class Outbox:
         if change is not None:
             older = lane.pending.get(change.sku)
             lane.pending[change.sku] = change if older is None else older.then(change)
+
+    def open(self, partition: int, committed: int) -> None:
+        """It is ours from this offset on; -1: nothing of it was ever told."""
+        lane = self._lanes.setdefault(partition, Lane())
+        lane.position, lane.committed = max(lane.position, committed), max(lane.committed, committed)
+
+    def positions(self) -> dict[int, int]:
+        """Up to where each partition was read."""
+        return {number: lane.position for number, lane in self._lanes.items() if lane.position >= 0}
+
+    def anew(self, change: Change) -> None:
+        """Tell an offer that has been told once more, unless that or a newer one waits to be told anyhow."""
+        lane = self._lanes.get(change.partition)
+        if lane is not None:
+            lane.anew.add(change.sku)
+            if change.sku not in lane.pending:
+                lane.pending[change.sku] = replace(change, first=lane.position, again=True)
+
+    def telling_anew(self, partition: int) -> bool:
+        """Whether anything is left of what was to be told again."""
+        lane = self._lanes.get(partition)
+        return lane is not None and bool(lane.anew)
 
     def oldest(self) -> float | None:
         """When the oldest change that may be taken came in."""
@@ -115,7 +148,10 @@ class Outbox:
         """They have been told."""
         for change in changes:
             if self.holds(change):
-                del self._lanes[change.partition].out[change.sku]
+                lane = self._lanes[change.partition]
+                del lane.out[change.sku]
+                if change.sku not in lane.pending and change.sku not in lane.held:
+                    lane.anew.discard(change.sku)
 
     def put_back(self, changes: Iterable[Change]) -> None:
         """They have not; they go first, newer changes of the same SKUs joined to them."""
@@ -137,7 +173,7 @@ class Outbox:
             return
         lane = self._lanes[change.partition]
         offer: ChannelAvailability = {**change.offer, "previous_revision": 0}
-        lane.out[change.sku] = whole = replace(change, offer=offer)
+        lane.out[change.sku] = whole = replace(change, offer=offer, again=False)
         self.put_back([whole])
 
     def hold(self, change: Change) -> None:
@@ -163,8 +199,12 @@ class Outbox:
 
     def ends(self) -> dict[int, int]:
         """Offsets to commit, by partition, where they have moved."""
-        ends = {number: lane.end() for number, lane in self._lanes.items()}
-        return {number: end for number, end in ends.items() if end > self._lanes[number].committed and end >= 0}
+        return {number: end for number, end in self.told().items() if end > self._lanes[number].committed}
+
+    def told(self) -> dict[int, int]:
+        """Below which offset all has been told, by partition; one nothing is known of is not in it."""
+        ends = {number: max(lane.end(), lane.committed) for number, lane in self._lanes.items()}
+        return {number: end for number, end in ends.items() if end >= 0}
 
     def committed(self, ends: dict[int, int]) -> None:
         for number, end in ends.items():

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,6 +20,8 @@ from aiolimiter import AsyncLimiter
 from connectors import kafka
 from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.book import Exceptions
+from connectors.outbound.commerce.effective import quantity
+from connectors.outbound.commerce.feeds import Feeds
 from connectors.outbound.commerce.outbox import Change
 from connectors.outbound.commerce.reader import ChannelReader
 from connectors.outbound.commerce.settings import Commerce
@@ -34,10 +36,12 @@ from connectors.outbound.commerce.shop_adapter import (
 )
 from connectors.process import Process
 from schemas.codec import Codec
+from tables.channels import Channel
 
 LOG: Final = logging.getLogger("shop")
 RULES: Final = ("ours_wins", "report")
 LOOK_S: Final = 0.1
+FEEDS_S: Final = 0.2
 T = TypeVar("T")
 
 
@@ -45,7 +49,7 @@ class ShopError(ValueError):
     """A setting of the shop that cannot be used; the message names it."""
 
 
-def serve_shop(settings: Commerce, channels: frozenset[str]) -> Callable[[Codec, Process], Awaitable[None]]:
+def serve_shop(settings: Commerce, channels: Mapping[str, Channel]) -> Callable[[Codec, Process], Awaitable[None]]:
     """Check the settings and return the work to be done with them; raise ShopError."""
     if settings.shop_channel not in channels:
         known = ", ".join(sorted(channels))
@@ -67,7 +71,7 @@ def serve_shop(settings: Commerce, channels: frozenset[str]) -> Callable[[Codec,
             read_ms=settings.read_ms,
             total_ms=settings.total_ms,
         )
-        await Shop(settings, codec, adapter, process).run()
+        await Shop(settings, codec, channels[settings.shop_channel], adapter, process).run()
 
     return work
 
@@ -75,13 +79,13 @@ def serve_shop(settings: Commerce, channels: frozenset[str]) -> Callable[[Codec,
 class Shop:
     """One shop fed from one channel."""
 
-    def __init__(self, settings: Commerce, codec: Codec, adapter: CommerceAdapter, process: Process) -> None:
+    def __init__(
+        self, settings: Commerce, codec: Codec, channel: Channel, adapter: CommerceAdapter, process: Process
+    ) -> None:
         self._settings, self._codec, self._adapter, self._process = settings, codec, adapter, process
+        self._channel, self._feeds = channel, Feeds(settings, codec)
         self._limit = AsyncLimiter(settings.shop_rate, 1.0)
-        channel = settings.shop_channel
-        self._reader = ChannelReader(
-            settings, codec, f"channel.{channel}.availability", f"{settings.app}.shop.{channel}"
-        )
+        self._reader = ChannelReader(settings, codec, channel, self._feeds, f"{settings.app}.shop.{channel.id}")
         self._reader.revoked = self._forget
         self._outbox = self._reader.outbox
         self._has: dict[str, int] = {}
@@ -96,7 +100,9 @@ class Shop:
         """Work until the process is asked to stop; a broker's fault is raised."""
         producer = kafka.producer(self._settings)
         self._exceptions = Exceptions(self._settings, self._codec, producer)
-        work: list[Coroutine[Any, Any, None]] = [self._reader.run(), self._verify_all()]
+        self._process.waiting("reading how feeds stand")
+        await self._feeds.open()
+        work: list[Coroutine[Any, Any, None]] = [self._reader.run(), self._verify_all(), self._follow_feeds()]
         work += [self._set_all() for _ in range(self._settings.shop_parallel)]
         tasks = [asyncio.create_task(each) for each in (*work, self._until_stopped())]
         self._process.ready(channel=self._settings.shop_channel)
@@ -109,10 +115,19 @@ class Shop:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._adapter.close()
+            await self._feeds.close()
             await producer.close()
 
     async def _until_stopped(self) -> None:
         await self._process.stopping.wait()
+
+    async def _follow_feeds(self) -> None:
+        while True:
+            await self._feeds.follow(FEEDS_S)
+
+    def _wanted(self, change: Change) -> int:
+        """The quantity to set: the channel's, by its rule while feeds stand as they do."""
+        return quantity(change.offer, self._reader.told.statuses(change.partition), self._channel)
 
     def _forget(self) -> None:
         """Some SKUs are another instance's now; when they come back, the shop is asked anew."""
@@ -137,12 +152,15 @@ class Shop:
         left = {change.sku: change for change in changes}
         while left:
             items = [
-                Item(sku, change.offer["quantity"], self._has.get(sku, change.offer["previous_quantity"]))
+                Item(sku, self._wanted(change), self._has.get(sku, change.offer["previous_quantity"]))
                 for sku, change in left.items()
             ]
+            asked = {item.sku: item.quantity for item in items}
             for result in await self._results(items):
                 metrics.SHOP_ITEMS.labels(result.outcome.lower()).inc()
-                if not self._outbox.holds(left[result.sku]) or await self._settled(left[result.sku], result):
+                if not self._outbox.holds(left[result.sku]) or await self._settled(
+                    left[result.sku], asked[result.sku], result
+                ):
                     del left[result.sku]
 
     async def _results(self, items: list[Item]) -> list[Result]:
@@ -155,8 +173,8 @@ class Shop:
                 return [Result(items[0].sku, "REFUSED", None, str(error))]
         return [result for item in items for result in await self._results([item])]
 
-    async def _settled(self, change: Change, result: Result) -> bool:
-        """Whether nothing more is to be done about a change for now."""
+    async def _settled(self, change: Change, asked: int, result: Result) -> bool:
+        """Whether, after it was asked to have so many, nothing more is to be done about a change for now."""
         if result.outcome == "MISMATCH":
             theirs = result.quantity
             if theirs is None:
@@ -169,8 +187,8 @@ class Shop:
             if self._settings.shop_rule == "ours_wins":
                 return False
         elif result.outcome == "OK":
-            self._has[change.sku] = change.offer["quantity"]
-            await self._agrees(change)
+            self._has[change.sku] = asked
+            await self._agrees(change, asked)
         else:
             await self._exception("SHOP_REFUSED", change, f"{change.sku} was refused: {result.reason or 'no reason'}")
         self._dealt_with(change)
@@ -212,11 +230,11 @@ class Shop:
         )
         self._diverged[change.sku] = f"{category}:{identifier}"
 
-    async def _agrees(self, change: Change) -> None:
+    async def _agrees(self, change: Change, has: int) -> None:
         """Resolve what was open about the SKU."""
         category, _, identifier = self._diverged.pop(change.sku, "").partition(":")
         if identifier:
-            note = f"the shop has {change.offer['quantity']}, as the channel"
+            note = f"the shop has {has}, as the channel"
             await self._exceptions.resolve(identifier, category, note, correlation_id=change.offer["correlation_id"])
 
     # ---- asking -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,12 +13,16 @@ from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.addresses import Addresses
 from connectors.outbound.commerce.book import Book, Exceptions, well
 from connectors.outbound.commerce.delivery import GONE, Answer, Parcel, Post
+from connectors.outbound.commerce.effective import effective, effective_at
+from connectors.outbound.commerce.feeds import Feeds
+from connectors.outbound.commerce.outbox import Change
 from connectors.outbound.commerce.reader import ChannelReader
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.signing import SecretError, signed, signer
 from connectors.outbound.commerce.subscriptions import Subscription
 from schemas.clock import wall_ms
 from schemas.codec import Codec
+from tables.channels import Channel
 
 CATEGORY: Final = "WEBHOOK_UNDELIVERABLE"
 LOOK_S: Final = 0.05
@@ -35,6 +39,8 @@ class Subscriber:
     def __init__(
         self,
         subscription: Subscription,
+        channel: Channel,
+        feeds: Feeds,
         settings: Commerce,
         codec: Codec,
         addresses: Addresses,
@@ -43,11 +49,13 @@ class Subscriber:
         segment: Callable[[str], str | None],
     ) -> None:
         self.subscription, self._settings, self._book, self._exceptions = subscription, settings, book, exceptions
+        self._channel = channel
         self._post = Post(settings, addresses)
         self._reader = ChannelReader(
             settings,
             codec,
-            subscription.topic,
+            channel,
+            feeds,
             group(settings, subscription.id),
             lambda offer: subscription.wants(offer["sku"], segment(offer["sku"])),
         )
@@ -91,10 +99,20 @@ class Subscriber:
             rest = oldest + longest - time.monotonic()
             if len(self._outbox) >= size or rest <= 0:
                 changes = self._outbox.take(size)
-                parcel = Parcel.of(self.subscription.id, self.subscription.channel, changes, self._settings.body_bytes)
+                most = self._settings.body_bytes
+                parcel = Parcel.of(self.subscription.id, self._channel.id, changes, most, self._told)
                 self._outbox.put_back(changes[len(parcel.changes) :])
                 return parcel
             await asyncio.sleep(min(rest, LOOK_S))
+
+    def _told(self, change: Change) -> Mapping[str, Any]:
+        """The offer whole, and what to go by while feeds stand as they do."""
+        statuses = self._reader.told.statuses(change.partition)
+        return {
+            **change.offer,
+            "effective": effective(change.offer, statuses, self._channel),
+            "effective_at": effective_at(change.offer, statuses),
+        }
 
     # ---- delivering ---------------------------------------------------------------------------------------------
 
@@ -138,7 +156,7 @@ class Subscriber:
     async def _taken(self, parcel: Parcel, answer: Answer) -> None:
         again = _resync(answer.body)
         for change in parcel.changes:
-            if change.sku in again and change.offer["previous_revision"]:
+            if change.sku in again and (change.again or change.offer["previous_revision"]):
                 self._outbox.tell_again(change)
         self._outbox.done(parcel.changes)
         metrics.CHANGES.labels(self.subscription.id).inc(len(parcel.changes))

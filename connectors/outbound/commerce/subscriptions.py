@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -53,7 +53,7 @@ class Subscription:
         return not self.segments or segment is None or segment in self.segments
 
 
-def load(settings: Commerce, channels: frozenset[str]) -> dict[str, Subscription]:
+def load(settings: Commerce, channels: Collection[str]) -> dict[str, Subscription]:
     """Read and check the declaration; raise SubscriptionsError."""
     path = Path(settings.subscriptions)
     try:
@@ -74,7 +74,7 @@ def load(settings: Commerce, channels: frozenset[str]) -> dict[str, Subscription
     return {str(name): _subscription(str(name), value, settings, channels) for name, value in declared.items()}
 
 
-def _subscription(name: str, value: object, settings: Commerce, channels: frozenset[str]) -> Subscription:
+def _subscription(name: str, value: object, settings: Commerce, channels: Collection[str]) -> Subscription:
     at = f"subscriptions.{name}"
     if not _ID.fullmatch(name):
         raise SubscriptionsError(f"{at}: an id is part of a consumer group's name: use a-z, 0-9, '-' and '_'")

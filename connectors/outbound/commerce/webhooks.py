@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from connectors import kafka
 from connectors.outbound.commerce.addresses import Addresses
 from connectors.outbound.commerce.book import Book, Exceptions, well
+from connectors.outbound.commerce.feeds import Feeds
 from connectors.outbound.commerce.segments import Segments
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.subscriber import Subscriber
 from connectors.outbound.commerce.subscriptions import Subscription, SubscriptionsError, load
 from connectors.process import Process
 from schemas.codec import Codec
+from tables.channels import Channel
 
 LOG: Final = logging.getLogger("webhooks")
 Served = tuple[Subscription, asyncio.Task[None]]
@@ -22,7 +25,7 @@ Served = tuple[Subscription, asyncio.Task[None]]
 class Webhooks:
     """The whole process's work; one subscription never waits for another."""
 
-    def __init__(self, settings: Commerce, codec: Codec, channels: frozenset[str], process: Process) -> None:
+    def __init__(self, settings: Commerce, codec: Codec, channels: Mapping[str, Channel], process: Process) -> None:
         self._settings, self._codec, self._channels, self._process = settings, codec, channels, process
         self._addresses = Addresses(settings.allow, allow_http=settings.allow_http)
         self._declared: dict[str, Subscription] = {}
@@ -35,12 +38,15 @@ class Webhooks:
         self._book = Book(self._settings, self._codec, producer)
         self._exceptions = Exceptions(self._settings, self._codec, producer)
         self._segments = Segments(self._settings, self._codec)
+        self._feeds = Feeds(self._settings, self._codec)
         try:
             self._process.waiting("reading how subscriptions stand")
             await self._book.open()
+            await self._feeds.open()
             while not self._process.stopping.is_set():
                 await self._book.follow()
                 await self._segments.follow()
+                await self._feeds.follow()
                 self._look_at_declarations()
                 await self._serve()
                 self._process.ready(**self._standing())
@@ -49,6 +55,7 @@ class Webhooks:
             for name in list(self._served):
                 await self._stop(name)
             await self._segments.close()
+            await self._feeds.close()
             await self._book.close()
             await producer.close()
 
@@ -91,6 +98,8 @@ class Webhooks:
             await self._book.write(well(subscription, state["exception_id"]))
         subscriber = Subscriber(
             subscription,
+            self._channels[subscription.channel],
+            self._feeds,
             self._settings,
             self._codec,
             self._addresses,
