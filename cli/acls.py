@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cli.console import Json, fail, out, print_json, settings_or_fail, tell
+from cli.console import Json, fail, let_in, out, print_json, settings_or_fail, tell
 
 if TYPE_CHECKING:
     from schemas.acls import Acl, Site
@@ -92,16 +92,14 @@ def _apply(chosen: "Settings", site: "Site", wanted: "list[Acl]", *, prune: bool
 
     from schemas.access import librdkafka
     from schemas.acls_admin import AclsRefused, add, compare, remove
-    from schemas.environment import SettingError
 
+    let_in(chosen)
     try:
         admin = AdminClient({"log_level": 2, **librdkafka(chosen)})
         found = compare(admin, wanted, site)
         if not dry_run:
             add(admin, found.missing)
             remove(admin, found.superfluous if prune else ())
-    except SettingError as error:
-        raise fail(str(error), 2) from None
     except AclsRefused as error:
         raise fail(f"{chosen.bootstrap}: {error}") from None
     if as_json:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.console import let_in
 from connectors.outbound.commerce.settings import Commerce
 
 webhooks_app = typer.Typer(no_args_is_help=True, help="Webhook subscriptions: how they stand, test, enable again.")
@@ -91,6 +92,7 @@ def _run(what: str, *names: str) -> Any:
     from tables.channels import ChannelsError
 
     chosen = settings_or_fail()
+    let_in(chosen, "webhooks.subscriptions")
     work: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
         "list": operate.standing, "test": operate.test, "enable": operate.enable
     }  # fmt: skip

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from schemas.environment import SettingError, read
+from schemas.environment import SettingError, Shared, read
 
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
@@ -27,6 +27,19 @@ def fail(message: str, code: int = 1) -> typer.Exit:
 
 def print_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def let_in(settings: Shared, *topics: str) -> None:
+    """End with exit code 77 where the broker does not let us in, or does not let us read these topics; 2 for settings."""
+    from schemas.acls import Acl
+    from schemas.admission import REFUSED, Refused, admitted
+
+    try:
+        admitted(settings, [Acl("", "topic", topic, "literal", "read") for topic in topics])
+    except Refused as error:
+        raise fail(str(error), REFUSED) from None
+    except SettingError as error:
+        raise fail(str(error), 2) from None
 
 
 def settings_or_fail(kind: type[T]) -> T:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.console import let_in
+
 if TYPE_CHECKING:
     from connectors.outbound.erp.settings import Settings
 
@@ -102,6 +104,7 @@ def results(document: str, as_json: Json = False) -> None:
     from schemas.registry import RegistryError
 
     settings = settings_or_fail()
+    let_in(settings, "erp.posting-results")
     try:
         found = read_results(settings, document)
     except (RegistryError, TimeoutError) as error:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli import acls, api, commerce, erp, redis_view
-from cli.console import Json, fail, out, print_json, settings_or_fail, tell
+from cli.console import Json, fail, let_in, out, print_json, settings_or_fail, tell
 from schemas import environment
 from streams.settings import Settings
 
@@ -115,6 +115,7 @@ def topics_apply(as_json: Json = False) -> None:
     from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
 
     chosen = settings_or_fail(Settings)
+    let_in(chosen)
     try:
         created = apply(
             librdkafka(chosen),
@@ -214,6 +215,7 @@ def availability(
     from schemas.registry import RegistryError
 
     chosen = settings_or_fail(Settings)
+    let_in(chosen, "availability.snapshots")
     try:
         found = read_availability(chosen, sku, location)
     except (RegistryError, TimeoutError) as error:

@@ -102,9 +102,8 @@ def needs(
 ) -> list[Acl]:
     """What one process needs, for itself to ask whether it may: of whatever principal it runs as."""
     site = Site(app, channels, changelogs, shop_channel, {component: ""})
-    return [
-        Acl("", one.resource, one.name, one.pattern, one.operation) for one in _all(site) if one.component == component
-    ]
+    its = (one for one in _all(site) if one.component == component)
+    return list(dict.fromkeys(Acl("", one.resource, one.name, one.pattern, one.operation) for one in its))
 
 
 def known(site: Site) -> list[str]:

@@ -51,9 +51,12 @@ def admitted(settings: Shared, needed: Iterable[Acl]) -> None:
     errors: list[KafkaError] = []
     admin = AdminClient({**conf, "error_cb": errors.append}, logger=_QUIET)
     if _reached(settings, admin, errors):
-        missing = list(_missing(admin, list(needed)))
+        missing: dict[str, list[str]] = {}
+        for what, name in _missing(admin, list(needed)):
+            missing.setdefault(what, []).append(name)
         if missing:
-            raise Refused(f"{settings.bootstrap}: not allowed: {'; '.join(missing)}. {HOW}")
+            listed = "; ".join(f"{what} {', '.join(names)}" for what, names in missing.items())
+            raise Refused(f"{settings.bootstrap}: not allowed: {listed}. {HOW}")
 
 
 def refusal(settings: Shared, error: KafkaError) -> str | None:
@@ -127,7 +130,7 @@ def _reached(settings: Shared, admin: AdminClient, errors: Sequence[KafkaError])
 # ---- what is allowed ------------------------------------------------------------------------------------------------
 
 
-def _missing(admin: AdminClient, needed: Sequence[Acl]) -> Iterator[str]:
+def _missing(admin: AdminClient, needed: Sequence[Acl]) -> Iterator[tuple[str, str]]:
     """What of it the broker does not allow; transactional ids and the cluster cannot be asked about beforehand."""
     topics = sorted({acl.name for acl in needed if acl.resource == "topic"})
     groups = sorted({_group(acl) for acl in needed if acl.resource == "group"})
@@ -144,7 +147,7 @@ def _missing(admin: AdminClient, needed: Sequence[Acl]) -> Iterator[str]:
             name = acl.name if acl.resource == "topic" else _group(acl)
             may = allowed[acl.resource, name]
             if may is not None and _OPERATIONS[acl.operation] not in may:
-                yield f"{acl.operation} {acl.resource} {acl.name}{'…' if acl.pattern == 'prefixed' else ''}"
+                yield f"{acl.operation} {acl.resource}", acl.name + ("…" if acl.pattern == "prefixed" else "")
 
 
 def _group(acl: Acl) -> str:

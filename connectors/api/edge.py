@@ -33,6 +33,8 @@ class Edge:
         self.wall: Clock = wall_ms
         self.channels: Channels = parse(yaml.safe_load(Path(settings.channels).read_text()))
         self.by_id: dict[str, Channel] = {channel.id: channel for channel in self.channels.channels}
+        self.fault: Exception | None = None
+        """Why it could not start."""
         self.closing = asyncio.Event()
         """Set when the process is to end: open streams end then."""
         self.redis: Redis = client(settings)
@@ -43,6 +45,13 @@ class Edge:
 
     async def start(self) -> None:
         """Connect; raise RegistryError where the registry does not answer. Redis and Kafka may come later."""
+        try:
+            await self._start()
+        except Exception as error:
+            self.fault = error
+            raise
+
+    async def _start(self) -> None:
         self.codec = await asyncio.to_thread(connected_codec, self.settings, self.by_id)
         await self.authenticator.start()
         await self.view.start()

@@ -33,6 +33,8 @@ class Server(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit:
+            if (fault := self.config.app.state.edge.fault) is not None:  # type: ignore[union-attr]
+                raise fault from None
             raise RuntimeError("the API cannot start; the log above says why") from None
         self.up.set()
 
@@ -79,7 +81,9 @@ def run(settings: ApiSettings) -> int:
         return 2
 
     async def serve(frame: process.Process) -> None:
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        said = logging.getLogger("uvicorn.error")
+        said.setLevel(logging.ERROR)
+        said.addFilter(lambda _: app.state.edge.fault is None)  # what that is, the process says itself
         api = server(app, settings)
         stopping = asyncio.create_task(frame.stopping.wait())
         serving = asyncio.create_task(api.serve())
