@@ -1,5 +1,10 @@
-"""How often a client, and all clients of a partner together, may ask; counted in Redis, here while Redis is down."""
+"""How often a client, and all clients of a partner together, may ask; counted in Redis, here while Redis is down.
 
+A process takes requests from the shared count in lots, so never more than agreed are admitted over all processes; what
+a process took and did not use within LEASE_S is lost to the others, at most 1/LEASE of a second's requests each.
+"""
+
+import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -26,10 +31,17 @@ MOST_KEPT: Final = 10_000
 class _Lease:
     """Requests already taken from the shared count, and until when they may be used."""
 
-    __slots__ = ("left", "remaining", "until")
+    __slots__ = ("left", "refused_until", "remaining", "renewing", "until")
 
     def __init__(self) -> None:
         self.left, self.until, self.remaining = 0, 0.0, 0
+        self.refused_until = 0.0
+        """Before this the shared count has nothing, whoever asks."""
+        self.renewing = asyncio.Lock()
+
+    @property
+    def spent(self) -> bool:
+        return self.left <= 0 or self.until < time.monotonic()
 
 
 class RateLimits:
@@ -61,25 +73,24 @@ class RateLimits:
             lease = self._leases[key] = _Lease()
             if len(self._leases) > MOST_KEPT:
                 self._leases.popitem(last=False)
-        if lease.left <= 0 or lease.until < time.monotonic():
-            await self._renew(lease, key, rate, who)
+        if lease.spent:
+            async with lease.renewing:  # one asks for all who wait
+                if lease.spent:
+                    await self._renew(lease, key, rate, who)
         lease.left -= 1
         return lease.remaining + lease.left
 
     async def _renew(self, lease: _Lease, key: str, rate: int, who: str) -> None:
+        if (wait := lease.refused_until - time.monotonic()) > 0:
+            raise _beyond(rate, who, wait)
         wanted = max(1, rate // LEASE)
         result = await self._ask(key, rate, wanted)
         if result.limited and wanted > 1:
             wanted = 1
             result = await self._ask(key, rate, wanted)
         if result.limited:
-            wait = max(1, math.ceil(result.state.retry_after))
-            raise Problem(
-                429,
-                "Too many requests",
-                f"more than {rate} requests per second of this {who}",
-                headers={"Retry-After": str(wait), **fields(rate, 0, wait)},
-            )
+            lease.refused_until = time.monotonic() + min(1.0, result.state.retry_after)
+            raise _beyond(rate, who, result.state.retry_after)
         lease.left = max(lease.left, 0) + wanted
         lease.until, lease.remaining = time.monotonic() + LEASE_S, result.state.remaining
 
@@ -101,6 +112,16 @@ class RateLimits:
                 key_prefix=f"{self._settings.app}:limit",
             )
         return known
+
+
+def _beyond(rate: int, who: str, seconds: float) -> Problem:
+    wait = max(1, math.ceil(seconds))
+    return Problem(
+        429,
+        "Too many requests",
+        f"more than {rate} requests per second of this {who}",
+        headers={"Retry-After": str(wait), **fields(rate, 0, wait)},
+    )
 
 
 def fields(rate: int, left: int, wait: int = 1) -> dict[str, str]:

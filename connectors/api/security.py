@@ -1,6 +1,6 @@
 """Who calls, and what they may: API keys and bearer tokens become a Principal that routes ask for by scope."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ SCOPES: Final[dict[str, str]] = {
     "reservations:write": "Hold, confirm and cancel stock for a channel.",
     "ingest:write": "Send scans, ship notices, acknowledgements, milestones and heartbeats.",
 }
+
+
+CREDENTIALS: Final = (b"x-api-key", b"authorization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,9 @@ class Authenticator:
         if self._tokens is not None:
             await self._tokens.stop()
 
-    async def principal(self, request: Request) -> Principal:
-        """Take `Authorization: Bearer KEY_OR_TOKEN` or `X-API-Key: KEY`."""
-        credential = _credential(request)
+    async def principal(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal:
+        """Take `Authorization: Bearer KEY_OR_TOKEN` or `X-API-Key: KEY`; names of headers are in lower case."""
+        credential = _credential(headers)
         if credential is None:
             if self._open:
                 return DEVELOPER
@@ -79,8 +82,12 @@ class Authenticator:
         return self._keys is None or self._keys.still_valid(principal)
 
 
-def _credential(request: Request) -> str | None:
-    key, bearer = request.headers.get("x-api-key"), request.headers.get("authorization")
+def _credential(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    found: dict[bytes, str] = {}
+    for name, text in headers:
+        if name in CREDENTIALS and name not in found:
+            found[name] = str(text, "latin-1")
+    key, bearer = map(found.get, CREDENTIALS)
     if key is not None and bearer is not None:
         raise Problem(400, "Malformed request", "send X-API-Key or Authorization, not both")
     if bearer is None:
