@@ -15,8 +15,8 @@ import redis
 
 from benchmarks.load import load
 from benchmarks.rig import CHANNELS, DECLARED, Rig, wait
+from connectors import view_keys as keys
 from connectors.api import api_keys
-from connectors.outbound.redis_view import keys
 from schemas.clock import wall_ms
 
 SKUS, LOCATIONS = 20_000, 8

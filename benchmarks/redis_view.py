@@ -16,7 +16,7 @@ import orjson
 import redis
 
 from benchmarks.rig import CHANNELS, DECLARED, cpu_seconds, metric, wait
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from local.stack import LocalStack
 from local.supervised import Supervised, await_all
 from local.up import Site

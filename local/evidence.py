@@ -8,7 +8,7 @@ import orjson
 import redis
 import yaml
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from local.edges import Edges
 from local.observer import Observer, Published
 from local.wire import Wire

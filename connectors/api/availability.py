@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from connectors import view_keys as keys
 from connectors.api import offers
 from connectors.api.answers import NOT_MODIFIED, ON_DATE, Answer, channel_of, days, json, refusals, stale, validated
 from connectors.api.edge import Edge, edge_of
@@ -17,7 +18,6 @@ from connectors.api.redis_line import Questions
 from connectors.api.security import Principal, own_channel, require
 from connectors.api.shapes import QueryAnswer, SkuAnswer
 from connectors.api.view import Unavailable
-from connectors.outbound.redis_view import keys
 from tables.channels import Channel
 
 router = APIRouter(tags=["availability"])

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from connectors import view_keys as keys
 from connectors.api import offers
 from connectors.api.answers import (
     CURSOR,
@@ -30,7 +31,6 @@ from connectors.api.redis_line import Questions
 from connectors.api.security import Principal, own_channel
 from connectors.api.shapes import OfferPage, OneOffer, SalesStatus
 from connectors.api.view import Unavailable
-from connectors.outbound.redis_view import keys
 from tables.channels import Channel
 
 router = APIRouter(tags=["channels"])

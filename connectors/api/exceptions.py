@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import APIRouter, Path, Query, Response
 
+from connectors import view_keys as keys
 from connectors.api.answers import CURSOR, LIMIT, bounded, decoded, encoded, json, refusals
 from connectors.api.availability import Site
 from connectors.api.edge import Edge
@@ -13,7 +14,6 @@ from connectors.api.problems import Problem
 from connectors.api.security import Principal, require
 from connectors.api.shapes import ExceptionPage, OneException, Severity, State
 from connectors.api.view import Unavailable
-from connectors.outbound.redis_view import keys
 
 router = APIRouter(tags=["exceptions"])
 Reader = Annotated[Principal, require("exceptions:read")]

@@ -6,11 +6,11 @@ from typing import Any, Final
 import orjson
 from redis.asyncio.client import Pipeline
 
+from connectors import view_keys as keys
 from connectors.api.edge import Edge
 from connectors.api.reservation_answers import waiting
 from connectors.api.view import DOWN, Unavailable
 from connectors.api.writing import Writing
-from connectors.outbound.redis_view import keys
 from schemas.records import ChannelAvailability, ReservationRequest
 from tables.channels import Channel
 from tables.fallback import Freshness, fallback

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from connectors import view_keys as keys
 from connectors.api import cursor as cursors
 from connectors.api.answers import refusals
 from connectors.api.availability import BATCH, Reader, Site
@@ -19,7 +20,6 @@ from connectors.api.fanout import OutOfRange, Replay
 from connectors.api.problems import Problem, invalid
 from connectors.api.shapes import Snapshot
 from connectors.api.view import Unavailable
-from connectors.outbound.redis_view import keys
 from tables.channels import Channel
 
 router = APIRouter(tags=["streams"])

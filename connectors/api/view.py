@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
+from connectors import view_keys as keys
 from connectors.api.problems import Problem
 from connectors.api.redis_line import Questions, RedisLine
 from connectors.api.settings import ApiSettings
-from connectors.outbound.redis_view import keys
 from schemas.clock import wall_ms
 from schemas.records import FeedStatus
 from tables.fallback import Freshness, worst_by_location

@@ -14,11 +14,11 @@ import redis
 import yaml
 from confluent_kafka import Producer
 
+from connectors import view_keys as keys
 from connectors.api import api_keys
 from connectors.api.app import build_app
 from connectors.api.main import server
 from connectors.api.settings import ApiSettings
-from connectors.outbound.redis_view import keys
 from schemas.clock import wall_ms
 from schemas.registry import connected_codec, register_all
 from schemas.topics_admin import apply

@@ -1,11 +1,12 @@
 """Availability over HTTP: what the view holds, with age, sources, feeds and fallback, and nothing that is not so."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from tests.api.api_site import Api, Site, until
 
 pytestmark = pytest.mark.stack
@@ -149,3 +150,33 @@ def test_an_emptied_redis_is_no_empty_shop(stack: Any, tmp_path: Path) -> None:
     assert (200, 503) == (before.status_code, after.status_code)
     assert "/docs/problems#availability-unknown" == after.json()["type"]
     assert after.headers["retry-after"]
+
+
+def test_the_short_way_and_the_routes_answer_alike(api: Api, site: Site) -> None:
+    """A query that nobody asks for makes the routes answer: same status, headers and body but for the age."""
+    paths = [
+        f"/v1/channels/{site.shop}/availability/S-1",
+        f"/v1/channels/{site.shop}/availability/nope",
+        f"/v1/channels/{site.market}/availability/S-0",
+        "/v1/channels/none/availability/S-1",
+        "/v1/availability/S-1",
+        "/v1/availability/nope",
+        "/v1/availability/a%0A",
+        f"/v1/availability/{'x' * 201}",
+        f"/v1/channels/{'x' * 65}/availability/S-1",
+        "/v1/availability/",
+    ]
+    asked = [(path, key) for path in paths for key in (site.reader, site.shop_key, site.key("other", ["feeds:read"]))]
+    for path, key in asked:
+        with api.client(key) as client:
+            short, long = client.get(path), client.get(f"{path}?nothing=1")
+            again = client.get(path, headers={"If-None-Match": long.headers.get("etag", "-")})
+
+        assert _but_age(long) == _but_age(short), path
+        assert (304 if short.status_code == 200 else short.status_code) == again.status_code, path
+
+
+def _but_age(answer: Any) -> tuple[int, str, dict[str, str]]:
+    changing = ("date", "ratelimit", "content-length", "location")
+    headers = {name: value for name, value in answer.headers.items() if name not in changing}
+    return answer.status_code, re.sub(r'"age_ms":\d+', "", answer.text), headers

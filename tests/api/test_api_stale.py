@@ -1,6 +1,5 @@
 """What is shown while the view cannot be: nothing, or the last known where the channel's rule allows, and said so."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,41 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from local.processes import pick_port
-from local.redis_server import executable
 from schemas.clock import wall_ms
 from tests.api.api_site import Api, Site, until
+from tests.api.own_redis import OwnRedis
 
 pytestmark = pytest.mark.stack
-
-
-class OwnRedis:
-    """A Redis of the test's own, to be taken away."""
-
-    def __init__(self, directory: Path, port: int) -> None:
-        self._command = [str(executable()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)]
-        self._command += ["--save", "", "--appendonly", "yes"]
-        self.url = f"redis://127.0.0.1:{port}/0"
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        client = redis.Redis.from_url(self.url)
-        until(lambda: _answers(client), bool)
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 from confluent_kafka import Producer
 from prometheus_client import REGISTRY
 
+from connectors import view_keys as keys
 from connectors.api import api_keys, offers
 from connectors.api import cursor as cursors
-from connectors.outbound.redis_view import keys
 from tests.api.api_site import Api, Site, offer, until
 from tests.api.newer_writer import newer_writer
 

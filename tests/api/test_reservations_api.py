@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors import view_keys as keys
 from connectors.api.reservation_view import Withheld, allowed
-from connectors.outbound.redis_view import keys
 from tables.channels import parse
 from tests.api.api_site import CHANNELS, Api, Site, offer, until
 from tests.api.deciding import Decider, not_that, refused, silent

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from confluent_kafka.schema_registry import Schema
 from view_under_test import SNAPSHOTS, ViewUnderTest, example, names, snapshot, wait_for
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from schemas import registry
 from schemas.codec import HEADER, source
 

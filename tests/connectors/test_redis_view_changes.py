@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from view_under_test import example, snapshot
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from connectors.outbound.redis_view.changes import Changes
 from connectors.outbound.redis_view.settings import Settings
 from connectors.outbound.redis_view.store import NotTheView, Store, connect

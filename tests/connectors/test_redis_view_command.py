@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from view_under_test import ViewUnderTest, names, wait_for
 
 from cli.main import app
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from connectors.outbound.redis_view.settings import Settings
 from connectors.outbound.redis_view.store import Store, connect
 

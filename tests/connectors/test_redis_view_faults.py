@@ -10,7 +10,7 @@ import redis
 from redis_under_test import RedisUnderTest
 from view_under_test import ViewUnderTest, names, wait_for
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 
 pytestmark = pytest.mark.stack
 POSITIONS = 3_000

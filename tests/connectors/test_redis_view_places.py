@@ -5,7 +5,7 @@ import sys
 
 from rich.console import Console
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from connectors.outbound.redis_view.line import Line
 from connectors.outbound.redis_view.places import Place, Places
 
@@ -80,7 +80,7 @@ def test_a_terminal_sees_the_line_and_a_log_does_not(capsys):
 
 def test_a_reader_of_the_keys_imports_no_client():
     """The module of names stands alone."""
-    code = "import sys; import connectors.outbound.redis_view.keys; print('redis' in sys.modules, 'confluent_kafka' in sys.modules)"
+    code = "import sys; import connectors.view_keys; print('redis' in sys.modules, 'confluent_kafka' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
 
     assert "False False" == said.stdout.strip()

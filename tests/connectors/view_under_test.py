@@ -11,7 +11,7 @@ import orjson
 import redis
 from confluent_kafka import Producer
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from local.supervised import Supervised, await_all
 from schemas import registry
 from schemas.topics_admin import apply

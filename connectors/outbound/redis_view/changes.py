@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 
 Text = str | bytes
 

@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from connectors.outbound.redis_view import keys
+from connectors import view_keys as keys
 from connectors.outbound.redis_view.away import redis_away
 from connectors.outbound.redis_view.changes import Changes
 from connectors.outbound.redis_view.places import Partition

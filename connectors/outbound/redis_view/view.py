@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from connectors import view_keys as keys
 from connectors.away import Away, pauses
 from connectors.decoding import Decoding
 from connectors.kafka import Record
-from connectors.outbound.redis_view import keys, metrics
+from connectors.outbound.redis_view import metrics
 from connectors.outbound.redis_view.changes import Changes
 from connectors.outbound.redis_view.places import Partition, Place, Places
 from connectors.outbound.redis_view.reader import Reader
