@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import inventory_stage, recovery, scans
+from benchmarks import api, inventory_stage, recovery, scans
 from benchmarks.rig import Rig, rig
 
 BENCHMARKS: dict[str, Callable[[Rig], dict[str, Any]]] = {
@@ -11,6 +11,7 @@ BENCHMARKS: dict[str, Callable[[Rig], dict[str, Any]]] = {
     "scans": scans.throughput,
     "latency": scans.latency,
     "recovery": recovery.run,
+    "api": api.run,
 }
 
 

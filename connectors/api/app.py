@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import find_spec
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -22,6 +23,9 @@ ROUTERS = ("reservations", "ingest")
 ALLOWED = ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID")
 """Request headers that pages of the allowed origins may send."""
 
+NO_TELEMETRY: Final[Any] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own looks for exporters at each request; ours is /metrics."""
+
 
 def build_app(settings: ApiSettings, edge: Edge | None = None) -> FastAPI:
     """The application on these settings; raise SettingError where they do not allow one."""
@@ -35,7 +39,9 @@ def build_app(settings: ApiSettings, edge: Edge | None = None) -> FastAPI:
         finally:
             await edge.stop()
 
-    app = FastAPI(title="Stockstream", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Stockstream", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY
+    )
     app.state.edge = edge
     problems.install(app)
     app.add_middleware(Shortcut, edge=edge)
