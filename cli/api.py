@@ -2,45 +2,26 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.console import Json, err, fail, out, print_json, settings_or_fail
+
 keys_app = typer.Typer(no_args_is_help=True, help="The API's keys: create, list, revoke.")
-out, err = Console(), Console(stderr=True)
 File = Annotated[
     str, typer.Option("--file", envvar="STOCKSTREAM_API_KEYS_FILE", help="The keys' file; made if it is missing.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
-
-
-def fail(message: str, code: int = 1) -> typer.Exit:
-    err.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
-    return typer.Exit(code)
-
-
-def print_json(value: Any) -> None:
-    import sys
-
-    import orjson
-
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
 def api() -> None:
     """Serve availability, streams, reservations and intake over HTTP until told to stop. Exit code 75: start again."""
     from connectors.api.main import run
     from connectors.api.settings import ApiSettings
-    from schemas.environment import SettingError, read
 
-    try:
-        settings = read(ApiSettings)
-    except SettingError as error:
-        raise fail(str(error), 2) from None
-    raise typer.Exit(run(settings))
+    raise typer.Exit(run(settings_or_fail(ApiSettings)))
 
 
 @keys_app.command("create")

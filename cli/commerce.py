@@ -1,51 +1,32 @@
 """`stockstream connect webhooks|shop` and `stockstream webhooks list|test|enable`: who hears of changes, and how it goes."""
 
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.console import let_in
+from cli.console import Json, fail, let_in, out, print_json, settings_or_fail
 from connectors.outbound.commerce.settings import Commerce
 
 webhooks_app = typer.Typer(no_args_is_help=True, help="Webhook subscriptions: how they stand, test, enable again.")
-out, err = Console(), Console(stderr=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 Id = Annotated[str, typer.Argument(help="Id of the subscription, as declared.")]
-
-
-def fail(message: str, code: int = 1) -> typer.Exit:
-    err.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
-    return typer.Exit(code)
-
-
-def settings_or_fail() -> Commerce:
-    from schemas.environment import SettingError, read
-
-    try:
-        return read(Commerce)
-    except SettingError as error:
-        raise fail(str(error), 2) from None
 
 
 def connect_webhooks() -> None:
     """Deliver channels' changes to their webhook subscriptions until told to stop."""
     from connectors.outbound.commerce.main import run_webhooks
 
-    raise typer.Exit(run_webhooks(settings_or_fail()))
+    raise typer.Exit(run_webhooks(settings_or_fail(Commerce)))
 
 
 def connect_shop() -> None:
     """Keep a shop's quantities those of its channel until told to stop."""
     from connectors.outbound.commerce.main import run_shop
 
-    raise typer.Exit(run_shop(settings_or_fail()))
+    raise typer.Exit(run_shop(settings_or_fail(Commerce)))
 
 
 @webhooks_app.command("list")
@@ -53,7 +34,7 @@ def list_subscriptions(as_json: Json = False) -> None:
     """List every subscription: served, retrying or disabled and why, and how many records it has before it."""
     rows = _run("list")
     if as_json:
-        sys.stdout.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n")
+        print_json(rows)
         return
     table = Table("subscription", "channel", "url", "state", "before it", "failed", "next attempt", "reason")
     for row in rows:
@@ -66,7 +47,7 @@ def send_test(name: Id, as_json: Json = False) -> None:
     """Send a signed `webhook.test` message now, by all the rules of a delivery, and show the answer."""
     answer = _run("test", name)
     if as_json:
-        sys.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() + "\n")
+        print_json(answer)
     else:
         out.print(escape(f"{answer['answer']} ({answer['seconds']:.2f} s)"), highlight=False, soft_wrap=True)
     if not answer["ok"]:
@@ -91,7 +72,7 @@ def _run(what: str, *names: str) -> Any:
     from schemas.registry import RegistryError
     from tables.channels import ChannelsError
 
-    chosen = settings_or_fail()
+    chosen = settings_or_fail(Commerce)
     let_in(chosen, "webhooks.subscriptions")
     work: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
         "list": operate.standing, "test": operate.test, "enable": operate.enable

@@ -1,6 +1,5 @@
 """`stockstream connect erp` posts to the ERP; `stockstream erp route|results|status|stand-in` look after it."""
 
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -9,39 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from cli.console import let_in
+from cli.console import Json, fail, let_in, out, print_json, settings_or_fail
 
 if TYPE_CHECKING:
     from connectors.outbound.erp.settings import Settings
 
 erp_app = typer.Typer(no_args_is_help=True, help="Postings into the ERP: where one goes, what became of it.")
-out, err = Console(), Console(stderr=True)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 
 
-def fail(message: str, code: int = 1) -> typer.Exit:
-    err.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
-    return typer.Exit(code)
-
-
-def settings_or_fail() -> "Settings":
+def chosen() -> "Settings":
+    """The connector's settings, or the end with exit code 2."""
     from connectors.outbound.erp.settings import Settings
-    from schemas.environment import SettingError, read
 
-    try:
-        return read(Settings)
-    except SettingError as error:
-        raise fail(str(error), 2) from None
-
-
-def print_json(value: Any) -> None:
-    import orjson
-
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    return settings_or_fail(Settings)
 
 
 def connect_erp() -> None:
@@ -50,7 +31,7 @@ def connect_erp() -> None:
     from connectors.outbound.erp.routing import RoutingError
 
     try:
-        raise typer.Exit(run(settings_or_fail()))
+        raise typer.Exit(run(chosen()))
     except (RoutingError, ValueError) as error:
         raise fail(str(error), 2) from None
 
@@ -80,7 +61,7 @@ def route(
         "lines": [{"location": place} for place in location],
     }
     try:
-        found = load_routing(settings_or_fail()).route(posting)
+        found = load_routing(chosen()).route(posting)
     except RoutingError as error:
         raise fail(str(error), 2) from None
     except Ambiguous as error:
@@ -103,7 +84,7 @@ def results(document: str, as_json: Json = False) -> None:
     from connectors.outbound.erp.audit import read_results
     from schemas.registry import RegistryError
 
-    settings = settings_or_fail()
+    settings = chosen()
     let_in(settings, "erp.posting-results")
     try:
         found = read_results(settings, document)
@@ -130,7 +111,7 @@ def status(as_json: Json = False) -> None:
     """Show backlog, age and systems of the connector on this machine. Exit code 1 where it does not answer or wait."""
     import orjson
 
-    path = Path(settings_or_fail().data_dir) / "erp.url"
+    path = Path(chosen().data_dir) / "erp.url"
     try:
         with urllib.request.urlopen(f"{path.read_text()}/readyz", timeout=5) as answer:  # noqa: S310 - our own file
             told = orjson.loads(answer.read())

@@ -1,37 +1,26 @@
 """`stockstream connect redis` keeps the Redis view; `stockstream view status|rebuild` look after it."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from cli.console import Json, fail, out, print_json, settings_or_fail, tell
 
 if TYPE_CHECKING:
     from connectors.outbound.redis_view.settings import Settings
     from connectors.outbound.redis_view.store import Store
 
 view_app = typer.Typer(no_args_is_help=True, help="The Redis view: how it is, and building it anew.")
-out, err = Console(), Console(stderr=True)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 
 
-def fail(message: str, code: int = 1) -> typer.Exit:
-    err.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
-    return typer.Exit(code)
-
-
-def settings_or_fail() -> "Settings":
+def chosen() -> "Settings":
+    """The view's settings, or the end with exit code 2."""
     from connectors.outbound.redis_view.settings import Settings
-    from schemas.environment import SettingError, read
 
-    try:
-        settings = read(Settings)
-    except SettingError as error:
-        raise fail(str(error), 2) from None
+    settings = settings_or_fail(Settings)
     if not settings.redis:
         raise fail("STOCKSTREAM_REDIS is not set: the view needs the URL of a Redis, redis:// or rediss://", 2)
     return settings
@@ -43,7 +32,7 @@ def connect_redis() -> None:
     from schemas.environment import SettingError
 
     try:
-        raise typer.Exit(run(settings_or_fail()))
+        raise typer.Exit(run(chosen()))
     except SettingError as error:
         raise fail(str(error), 2) from None
 
@@ -55,7 +44,7 @@ def _asked(ask: Callable[["Store"], Awaitable[Any]]) -> Any:
     from connectors.away import Away
     from connectors.outbound.redis_view.store import Store, connect
 
-    settings = settings_or_fail()
+    settings = chosen()
 
     async def once() -> Any:
         store = Store(connect(settings), settings.app)
@@ -73,11 +62,9 @@ def _asked(ask: Callable[["Store"], Awaitable[Any]]) -> Any:
 @view_app.command("status")
 def status(as_json: Json = False) -> None:
     """Show who keeps the view and how far they are. Exit code 1 where it is not whole, or nobody keeps it."""
-    import orjson
-
     instances = _asked(lambda store: store.instances())
     if as_json:
-        sys.stdout.write(orjson.dumps(instances, option=orjson.OPT_INDENT_2).decode() + "\n")
+        print_json(instances)
     elif instances:
         table = Table("instance", "state", "percent", "records behind", "partitions")
         for name, it in sorted(instances.items()):
@@ -85,7 +72,7 @@ def status(as_json: Json = False) -> None:
             table.add_row(name, it["state"], f"{it['percent']} %", behind, str(it["partitions"]))
         out.print(table)
     else:
-        err.print("nobody keeps the view: start `stockstream connect redis`")
+        tell("nobody keeps the view: start `stockstream connect redis`")
     if not instances or any(it["state"] == "rebuilding" for it in instances.values()):
         raise typer.Exit(1)
 
