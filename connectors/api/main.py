@@ -1,6 +1,7 @@
 """`stockstream api`: the API as a process, uvicorn within the frame that all connectors share."""
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,8 @@ def run(settings: ApiSettings) -> int:
         await asyncio.wait({started, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if started.done():
             url = f"http://{settings.host}:{api.port}"
+            gc.collect()
+            gc.freeze()  # what stays for good is not looked through again: a full collection stops every request
             process.write_url(settings, f"{NAME}-http", url)
             frame.ready(url=url)
         await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
