@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -46,14 +46,18 @@ class Decoding:
         """The same, in a thread that may wait."""
         self._ask(self.codec.unknown_ids(values))
 
-    async def learn_patiently(self, values: Sequence[bytes | None]) -> None:
-        """The same, for as long as it takes: the values wait for the registry."""
+    async def learn_patiently(
+        self, values: Sequence[bytes | None], meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """The same, for as long as it takes: the values wait for the registry. `meanwhile` is done between tries."""
         for pause in pauses():
             try:
                 await self.learn(values)
             except Away as away:
                 LOG.warning("%s; records wait for it", away)
                 await asyncio.sleep(pause)
+                if meanwhile is not None:
+                    await meanwhile()
             else:
                 break
 

@@ -5,7 +5,6 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from connectors.outbound.commerce.addresses import Addresses
-from connectors.outbound.commerce.delivery import Answer, Parcel, Post, retry_after
+from connectors.outbound.commerce.delivery import Answer, Parcel, Post
 from connectors.outbound.commerce.outbox import Change
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.signing import SecretError, SecretPlace, signed, signer
@@ -162,19 +161,6 @@ async def test_nobody_there_is_a_failure_in_words():
 
     assert 0 == answer.status
     assert "ConnectError" in answer.text
-
-
-@pytest.mark.parametrize(
-    ("text", "least", "most"), [("7", 7, 7), ("", 0, 0), ("soon", 0, 0), ("-3", 0, 0), ("²", 0, 0)]
-)
-def test_retry_after_in_seconds(text, least, most):
-    """A number of seconds; nonsense asks for nothing."""
-    assert least <= retry_after(text) <= most
-
-
-def test_retry_after_as_a_date():
-    """The other form the standard knows."""
-    assert 50 < retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)) <= 60
 
 
 def test_waits_double_from_half_a_minute_and_are_spread():

@@ -5,7 +5,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, Self
 
 import httpx2
@@ -14,6 +13,7 @@ import orjson
 from connectors.outbound.commerce.addresses import Addresses, Refused, Target
 from connectors.outbound.commerce.outbox import Change
 from connectors.outbound.commerce.settings import Commerce
+from connectors.retry_after import retry_after
 
 AGENT: Final = "Stockstream-Webhooks/1"
 GONE: Final = 410
@@ -136,7 +136,7 @@ class Post:
             await answer.aclose()
         return answer.status_code, {
             "text": _words(answer),
-            "retry_after_s": retry_after(answer.headers.get("retry-after", "")),
+            "retry_after_s": retry_after(answer.headers.get("retry-after"), self._settings.give_up_ms / 1000),
             "body": content,
         }
 
@@ -155,16 +155,6 @@ def _words(answer: httpx2.Response) -> str:
         where = answer.headers.get("location", "nowhere")[:200]
         return f"{answer.status_code}: a redirect to {where} is not followed; declare the receiver's own URL"
     return f"{answer.status_code} {answer.reason_phrase}".strip()
-
-
-def retry_after(text: str) -> float:
-    """Seconds that a Retry-After header asks for, a number or a date; 0 when it says nothing usable."""
-    if text.isascii() and text.strip().isdigit():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0
 
 
 def moment(at: int) -> str:

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import heapq
 import logging
-import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -17,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from aiolimiter import AsyncLimiter
 
-from connectors import kafka
+from connectors import away, kafka
 from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.book import Exceptions
 from connectors.outbound.commerce.effective import quantity
@@ -265,5 +264,4 @@ class Shop:
             await asyncio.sleep(pause)
 
     def _pause(self, failed: int) -> float:
-        doubled = self._settings.shop_retry_first_ms * 2.0 ** min(failed - 1, 40)
-        return min(doubled, self._settings.shop_retry_most_ms) / 1000 * random.uniform(0.5, 1.0)
+        return away.pause(failed, self._settings.shop_retry_first_ms / 1000, self._settings.shop_retry_most_ms / 1000)

@@ -12,10 +12,8 @@ from urllib.parse import quote
 import httpx2
 import orjson
 
-from connectors.outbound.commerce.delivery import retry_after
+from connectors.retry_after import retry_after
 
-MOST_WAIT_S: Final = 3_600.0
-"""Longest wait a shop may ask for."""
 PASSING: Final = frozenset({401, 403, 404, 408, 425})
 """Refusals that say nothing about the request: a wrong token or address is mended, and then it goes on."""
 
@@ -117,7 +115,7 @@ class RestShop(CommerceAdapter):
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from error
         if answer.status_code == 429:
-            raise Throttled(min(retry_after(answer.headers.get("retry-after", "")), MOST_WAIT_S))
+            raise Throttled(retry_after(answer.headers.get("retry-after")))
         if answer.status_code == 404 and method == "GET":
             return None
         if 400 <= answer.status_code < 500 and answer.status_code not in PASSING:

@@ -5,12 +5,12 @@ anything but its own document.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from connectors.away import pause
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, OWNERS, Adapter, Answer, Unanswered
 from connectors.outbound.erp.breaker import Breaker
@@ -257,5 +257,5 @@ class OnlineSystem:
         if entry.dropped:
             self.lanes.done(entry)
             return
-        most = min(self._pace.backoff_most_s, self._pace.backoff_first_s * 2 ** min(entry.attempt, 20))
-        self.lanes.again(entry, max(random.uniform(most / 2, most), fault.retry_after_s or 0))
+        wait = pause(entry.attempt + 1, self._pace.backoff_first_s, self._pace.backoff_most_s)
+        self.lanes.again(entry, max(wait, fault.retry_after_s or 0))

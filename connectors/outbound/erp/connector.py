@@ -16,6 +16,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.aio import AIOConsumer
 
+from connectors.decoding import Decoding
 from connectors.kafka import Record, consumer, read
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, Answer
@@ -26,7 +27,6 @@ from connectors.outbound.erp.results import POSTINGS, Results
 from connectors.outbound.erp.routing import Ambiguous, Route, Routing
 from connectors.outbound.erp.settings import Settings
 from connectors.outbound.erp.window import Track
-from schemas import registry
 from schemas.codec import Codec, Undecodable
 from schemas.records import ErpPosting
 
@@ -55,7 +55,7 @@ class Connector:
         self._tracks: dict[int, Track] = {}
         self._systems: OrderedDict[str, str] = OrderedDict()
         self._consumer: AIOConsumer
-        self._registry = registry.client(settings, timeout=5.0)
+        self._decoding = Decoding(settings, codec)
         self._stopping = False
         self._started = asyncio.Event()
         self._committed: dict[int, tuple[int, str]] = {}
@@ -97,7 +97,7 @@ class Connector:
     # ---- one read -----------------------------------------------------------------------------------------------
 
     async def _take(self, records: list[Record]) -> None:
-        await self._learn(records)
+        await self._decoding.learn_patiently([record.value for record in records], self._keep_house)
         told: list[Awaitable[None]] = []
         for record in records:
             track = self._tracks.get(record.partition)
@@ -117,19 +117,6 @@ class Connector:
             raise Undecodable("NULL_VALUE", "a posting without a value")
         posting: ErpPosting = self._codec.decode(POSTINGS, record.value)
         return posting
-
-    async def _learn(self, records: list[Record]) -> None:
-        """Ask the registry for schemas of writers not met before, for as long as it takes."""
-        while unknown := self._codec.unknown_ids(record.value for record in records):
-            for schema_id in unknown:
-                try:
-                    text = await asyncio.to_thread(registry.schema_of, self._registry, schema_id)
-                except registry.RegistryError as error:
-                    log.warning("postings wait for the schema registry: %s", error)
-                    await asyncio.sleep(1.0)
-                    await self._keep_house()
-                else:
-                    self._codec.learn(schema_id, text)
 
     def _place(self, track: Track, record: Record, posting: ErpPosting, told: list[Awaitable[None]]) -> None:
         """Hand a posting to its system, leave it in the topic for later, or say what is wrong with it."""

@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from connectors.outbound.erp.adapter import Answer, InvoiceStatus, Stock, Unanswered
+from connectors.retry_after import retry_after
 from schemas.records import ErpPosting
 
 ENTITY_SETS: Final[Mapping[str, str]] = {
@@ -150,11 +151,11 @@ class RestAdapter:
             raise Unanswered(f"connection broke or fell silent: {_told(error)}", taken=True) from error
         status = response.status
         if status == 429:
-            after = _seconds(response.headers.get("Retry-After"))
+            after = retry_after(response.headers.get("Retry-After"))
             raise Unanswered("429: asked to slow down", taken=False, retry_after_s=after or 1.0, healthy=True)
         if status == 503:
-            after = _seconds(response.headers.get("Retry-After"))
-            raise Unanswered("503: not available", taken=False, retry_after_s=after)
+            after = retry_after(response.headers.get("Retry-After"))
+            raise Unanswered("503: not available", taken=False, retry_after_s=after or None)
         if status >= 500 or status in (408, 425) or 300 <= status < 400:
             raise Unanswered(f"{status}: a fault of the system", taken=status >= 500 or status == 408)
         if status in SETUP:
@@ -244,16 +245,6 @@ def _portions(parts: Sequence[str]) -> list[list[str]]:
         portions[-1].append(part)
         length += 3 * len(part) // 2  # quotes, colons and slashes grow when encoded
     return portions
-
-
-def _seconds(text: str | None) -> float | None:
-    """Retry-After in seconds; a date counts as a minute at most."""
-    if text is None:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        return 60.0
 
 
 def _told(error: Exception) -> str:
