@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom
+.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom docs
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -14,7 +14,7 @@ help: ## This list
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Making $(VENV) (once; a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,local]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,local]'
 	@touch $@
 
 install: $(STAMP) ## Make the environment
@@ -64,5 +64,8 @@ sbom: ## CycloneDX list of what the image has, to dist/stockstream.cdx.json
 	@dist/sbom/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible --output-file dist/stockstream.cdx.json dist/sbom/image/bin/python
 	@rm -rf dist/sbom && echo dist/stockstream.cdx.json
 
+docs: $(STAMP) ## The documentation as a site, to .site/; a broken link or anchor fails it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo .site/index.html
+
 clean: ## Remove the environment and run data
-	@rm -rf $(VENV) .stockstream .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) .site .stockstream .mypy_cache .ruff_cache .pytest_cache
