@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom docs
+.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom docs monitoring promtool
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,12 @@ sbom: ## CycloneDX list of what the image has, to dist/stockstream.cdx.json
 
 docs: $(STAMP) ## The documentation as a site, to .site/; a broken link or anchor fails it
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo .site/index.html
+
+monitoring: $(STAMP) ## Alerts, dashboards and docs/metrics.md, written anew from monitoring/ and schemas/metrics.py
+	@$(BIN)/python -m monitoring
+
+promtool: $(STAMP) ## Build promtool into the cache folder once (needs Go; minutes): the tests of alerts use it
+	@$(BIN)/python -m local.chart_tools promtool --version
 
 clean: ## Remove the environment and run data
 	@rm -rf $(VENV) .site .stockstream .mypy_cache .ruff_cache .pytest_cache
