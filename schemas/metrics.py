@@ -8,7 +8,8 @@ partners (`instruments.Bounded`); none grows with SKUs, documents or customers.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Process = Literal["worker", "api", "redis-view", "webhooks", "shop", "erp", "every"]
+Process = Literal["worker", "api", "redis-view", "webhooks", "shop", "erp", "readers", "every"]
+"""`readers` are those that read our own topics: api, redis-view, webhooks and shop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _named(metric: Metric) -> Metric:
 # ---- every process
 BUILD = _gauge("every", "stockstream_process_info", "1: this process runs, in this version.", "process", "version")
 READY = _gauge("every", "stockstream_ready", "1 while the process does its work, 0 while it starts, recovers or waits.", "process")
-UNDECODABLE = _counter("every", "stockstream_undecodable_total", "Records of our own topics that a connector could not read and passed over.", "topic")
+UNDECODABLE = _counter("readers", "stockstream_undecodable_total", "Records of our own topics that a connector could not read and passed over.", "topic")
 
 # ---- worker: the path
 EVENTS = _counter("worker", "stockstream_events_total", "Records folded, by stage; every stage folds all it reads, intake's outcomes are counted apart.", "stage")
@@ -90,7 +91,7 @@ DEAD_LETTERS = _counter("worker", "stockstream_dead_letters_total", "Records tha
 RESERVATIONS = _counter("worker", "stockstream_reservation_decisions_total", "Decisions about reservations; the reason is empty where it was accepted.", "channel", "action", "state", "reason")
 ASN_SECONDS = _histogram("worker", "stockstream_asn_receipt_seconds", "Time from a shipment's ship notice to its first receipt, by location shipped to.", "location", buckets=DAYS)
 NOTICES = _counter("worker", "stockstream_ship_notices_total", "Ship notices whose goods have come, by supplier and outcome: in_time, late (after the goods).", "partner", "outcome")
-ORDERS = _counter("worker", "stockstream_purchase_orders_total", "Purchase orders that came in open for the first time, by supplier.", "partner")
+ORDERS = _counter("worker", "stockstream_purchase_orders_total", "Purchase orders that came in for the first time, by supplier.", "partner")
 ACKNOWLEDGED = _counter("worker", "stockstream_purchase_orders_acknowledged_total", "Purchase orders acknowledged for the first time, by supplier.", "partner")
 ACK_SECONDS = _histogram("worker", "stockstream_acknowledgement_seconds", "Time from a purchase order to its first acknowledgement, by supplier.", "partner", buckets=DAYS)
 LINES_RECEIVED = _counter("worker", "stockstream_order_lines_received_total", "Purchase order lines received in full, by supplier and outcome: on_time, late (against the date promised, else requested).", "partner", "outcome")

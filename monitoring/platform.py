@@ -1,0 +1,156 @@
+"""Alerts about the machinery and about work that nobody does: each says what is wrong, not what might be."""
+
+from typing import Final
+
+from monitoring.rules import Alert, Group
+
+ALERTS: Final = (
+    Alert(
+        "StockstreamNotReady",
+        "max by (process) (max_over_time(stockstream_ready[1h])) == 1\n"
+        "unless on (process)\nmax by (process) (stockstream_ready) == 1",
+        "critical",
+        "No {{ $labels.process }} is ready",
+        "There was one within the hour. What it does has stopped; nothing is lost, it goes on where it had committed.",
+        "2m",
+    ),
+    Alert(
+        "StockstreamInstanceNotReady",
+        "min by (process, instance) (stockstream_ready) == 0",
+        "warning",
+        "{{ $labels.process }} {{ $labels.instance }} has not been ready for 15 minutes",
+        "Its /readyz says why.",
+        "15m",
+    ),
+    Alert(
+        "StockstreamRestarting",
+        "changes(process_start_time_seconds[30m]) > 3 and on (job, instance) stockstream_process_info",
+        "critical",
+        "{{ $labels.instance }} has started {{ $value }} times in half an hour",
+        "A worker leaves on every fault (74 stuck, 75 fault, 76 damaged state: look first); its last words are in its log.",
+    ),
+    Alert(
+        "StockstreamRecoveringLong",
+        "stockstream_recovery_seconds > 120",
+        "warning",
+        "{{ $labels.instance }} has been recovering for {{ $value | humanizeDuration }}",
+        "A million positions take about six seconds. Its partitions' input waits meanwhile.",
+        "1m",
+    ),
+    Alert(
+        "StockstreamStuck",
+        "stockstream_commit_age_seconds > 15",
+        "critical",
+        "{{ $labels.instance }} has input and has committed nothing for {{ $value | humanizeDuration }}",
+        "The watchdog makes it leave after STOCKSTREAM_STUCK_AFTER_MS; if it comes back to this, it will not mend itself.",
+    ),
+    Alert(
+        "StockstreamLagGrowing",
+        "sum by (topic) (stockstream_lag_records) > 10000\nand\nsum by (topic) (deriv(stockstream_lag_records[10m])) > 0",
+        "warning",
+        "{{ $labels.topic }} has {{ $value | humanize }} records waiting, and more by the minute",
+        "More comes in than the workers fold: add workers (up to the number of partitions), or find what slows them.",
+        "10m",
+    ),
+    Alert(
+        "StockstreamSlowCommits",
+        "histogram_quantile(0.99, sum by (le) (rate(stockstream_transaction_seconds_bucket[10m]))) > 0.25",
+        "warning",
+        "One transaction in a hundred takes {{ $value | humanizeDuration }}",
+        "The broker answers slowly. Usual are 2 to 10 ms; throughput and latency suffer together.",
+        "10m",
+    ),
+    Alert(
+        "StockstreamDeadLetters",
+        "sum by (category) (increase(stockstream_dead_letters_total[15m])) > 0\n"
+        "or\nsum by (category) (increase(stockstream_erp_dead_letters_total[15m])) > 0",
+        "warning",
+        "{{ $value | humanize }} records could not be read ({{ $labels.category }})",
+        "They are in dead-letters with their bytes; the producer's owner has to mend and replay them.",
+    ),
+    Alert(
+        "StockstreamUndecodable",
+        "sum by (topic) (increase(stockstream_undecodable_total[15m])) > 0",
+        "critical",
+        "A connector passed over {{ $value | humanize }} records of {{ $labels.topic }} it could not read",
+        "These are our own records: a newer worker's schema that this connector cannot read, or a stranger writes there.",
+    ),
+    Alert(
+        "StockstreamExceptionsCritical",
+        'max by (category, owner) (stockstream_exceptions_oldest_seconds{severity="CRITICAL"}) > 900',
+        "critical",
+        "{{ $labels.category }} has waited {{ $value | humanizeDuration }} for {{ $labels.owner }}",
+        "Exceptions of severity CRITICAL are worked within a quarter of an hour.",
+        "5m",
+    ),
+    Alert(
+        "StockstreamExceptionsAgeing",
+        'max by (category, owner) (stockstream_exceptions_oldest_seconds{severity="HIGH"}) > 28800',
+        "warning",
+        "{{ $labels.category }} has waited {{ $value | humanizeDuration }} for {{ $labels.owner }}",
+        "Exceptions of severity HIGH are worked within eight hours.",
+        "5m",
+    ),
+    Alert(
+        "StockstreamBreakerOpen",
+        "max by (system) (stockstream_erp_breaker_state) > 0",
+        "warning",
+        "{{ $labels.system }} does not answer: its breaker is not closed",
+        "Nothing is sent but probes. Postings wait in their topic, in order; none is lost.",
+        "5m",
+    ),
+    Alert(
+        "StockstreamErpBacklogOld",
+        "max by (group) (stockstream_erp_oldest_seconds) > 900",
+        "warning",
+        "The oldest posting of {{ $labels.group }} has waited {{ $value | humanizeDuration }}",
+        "Shipments, receipts and invoices are late in the ERP.",
+        "5m",
+    ),
+    Alert(
+        "StockstreamWebhookDisabled",
+        "max by (subscription) (stockstream_webhook_enabled) == 0",
+        "warning",
+        "The subscription {{ $labels.subscription }} is disabled",
+        "Its receiver failed for a day, or said 410 Gone. Nothing is told to it until somebody enables it again.",
+        "5m",
+    ),
+    Alert(
+        "StockstreamViewAway",
+        "max by (what) (stockstream_view_away) > 0",
+        "critical",
+        "The Redis view waits for {{ $labels.what }}",
+        "Readers get older and older answers, marked stale.",
+        "2m",
+    ),
+    Alert(
+        "StockstreamViewLag",
+        "max by (instance) (stockstream_view_lag_records) > 10000",
+        "warning",
+        "The Redis view is {{ $value | humanize }} records behind",
+        "The API answers with what was true then.",
+        "5m",
+    ),
+    Alert(
+        "StockstreamStockDiverges",
+        'sum (increase(stockstream_exceptions_raised_total{category="STOCK_DIVERGENCE"}[1d]))\n/\n'
+        'sum (increase(stockstream_intake_records_total{topic="erp.stock-snapshots", outcome="accepted"}[1d]))\n> 0.02',
+        "warning",
+        "{{ $value | humanizePercentage }} of the stock snapshots of a day differ from the ledger",
+        "Two per cent is the limit. A feed loses movements, or another system books past us.",
+        "30m",
+    ),
+    Alert(
+        "StockstreamDuplicates",
+        'sum by (topic) (rate(stockstream_intake_records_total{outcome="duplicate"}[30m]))\n/\n'
+        "sum by (topic) (rate(stockstream_intake_records_total[30m]))\n> 0.5",
+        "warning",
+        "More than half of {{ $labels.topic }} are repeats",
+        "They are dropped, so nothing counts twice; a producer sends again without end.",
+        "30m",
+    ),
+)
+
+
+def groups() -> tuple[Group, ...]:
+    return (Group("stockstream-platform", ALERTS, "30s"),)
