@@ -9,9 +9,9 @@ from confluent_kafka import KafkaError, KafkaException
 FIRST_S: Final = 0.2
 LONGEST_S: Final = 5.0
 PASSING: Final = frozenset(
-    {"_PARTITION_EOF", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE", "REQUEST_TIMED_OUT"}
+    {"_PARTITION_EOF", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE", "REQUEST_TIMED_OUT", "_NOENT"}
 )
-"""Events of a Kafka client that librdkafka mends itself, or that are no faults."""
+"""Events of a Kafka client that librdkafka mends itself, or that are no faults; _NOENT: a broker just started names no leaders yet."""
 
 
 class Away(Exception):

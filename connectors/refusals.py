@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -11,28 +10,13 @@ from confluent_kafka import KafkaError
 
 from schemas.admission import refusal
 from schemas.environment import Shared
+from schemas.logs import OnceAMinute
 
-AGAIN_S: Final = 60.0
 LOG: Final = logging.getLogger("kafka")
 """Where librdkafka logs, in every client of the connectors."""
 
 
-class _OnceAMinute(logging.Filter):
-    """Lets the first line of each kind pass; a client that cannot connect says so five times a second."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        kind, now = record.getMessage().partition(" ")[0], time.monotonic()
-        if now - self._said.get(kind, -AGAIN_S) < AGAIN_S:
-            return False
-        self._said[kind] = now
-        return True
-
-
-LOG.addFilter(_OnceAMinute())
+LOG.addFilter(OnceAMinute())
 
 
 class ShutOut(asyncio.Event):

@@ -100,13 +100,18 @@ def explained(settings: Shared, error: BaseException) -> tuple[int, str] | None:
 
 
 def _within(error: BaseException) -> Iterator[BaseException]:
-    """An error, what it groups, and what it came from."""
-    yield error
-    if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _within(one)
-    if error.__cause__ is not None:
-        yield from _within(error.__cause__)
+    """An error, what it groups, and what it came from, each once."""
+    seen, waiting = set[int](), [error]
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend(one.exceptions)
+        if one.__cause__ is not None:
+            waiting.append(one.__cause__)
 
 
 def _reached(settings: Shared, admin: AdminClient, errors: Sequence[KafkaError]) -> bool:

@@ -1,6 +1,8 @@
 """Logs of every process: JSON lines on stderr."""
 
 import logging
+import time
+from typing import Final
 
 import structlog
 
@@ -21,3 +23,25 @@ def log_to_stderr(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+class OnceAMinute(logging.Filter):
+    """Lets the first line of each kind pass: a client that cannot connect says so many times a second.
+
+    A kind is known by the first words of the line, `words` of them, and the last one.
+    """
+
+    AGAIN_S: Final = 60.0
+
+    def __init__(self, words: int = 1) -> None:
+        super().__init__()
+        self._words = words
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line, now = record.getMessage().split(" "), time.monotonic()
+        kind = " ".join([*line[: self._words], line[-1]])
+        if now - self._said.get(kind, -self.AGAIN_S) < self.AGAIN_S:
+            return False
+        self._said[kind] = now
+        return True

@@ -12,6 +12,7 @@ from schemas.admission import admitted, explained
 from schemas.logs import log_to_stderr
 from streams import settings, topics
 from streams.app import StreamApp, build_app
+from streams.refusals import watch_for_refusals
 from tables import channels
 
 
@@ -42,5 +43,6 @@ def run(chosen: settings.Settings) -> None:
         code, why = told
         logging.getLogger("worker").error("worker ends: %s", why)  # noqa: TRY400 - what to do stands in the line
         sys.exit(code)
+    watch_for_refusals(chosen)
     worker = app.Worker(loglevel=chosen.log_level, redirect_stdouts=False, override_logging=False)
     worker.execute_from_commandline()

@@ -3,12 +3,14 @@
 Every component has its own user with a password of its own, and exactly the ACLs that `stockstream topics acls` gives.
 """
 
+import base64
 import os
+import re
 import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ class SecuredSite:
         self._processes: list[Supervised] = []
         self._said: list[bytes] = []
         for name in ("registry", "redis"):
-            self._file(name)
+            self.write_file(name)
 
     def close(self) -> None:
         for process in self._processes:
@@ -75,20 +77,21 @@ class SecuredSite:
         self.ran("schemas", "register", component="setup")
         self.codec = connected_codec(self.settings("setup"), CHANNELS)
 
-    def admit(self, user: str) -> None:
-        """Give a user a password of its own."""
+    def admit(self, user: str, *, keep_file: bool = False) -> None:
+        """Give a user a new password; with `keep_file` its processes have to make do with the old one."""
         word = self.secrets[user] = f'{secrets.token_urlsafe(12)} " \\ {secrets.token_urlsafe(4)}'
-        self._file(user)
+        if not keep_file:
+            self.write_file(user)
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         wish = UserScramCredentialUpsertion(user, info, word.encode())
         for done in self.admin.alter_user_scram_credentials([wish]).values():
             done.result(30)
 
-    def _file(self, whose: str) -> Path:
+    def write_file(self, whose: str) -> None:
+        """Put a secret where its owner looks for it."""
         path = self.file(whose)
         path.touch(mode=0o600)
         path.write_text(self.secrets[whose] + "\n")
-        return path
 
     def file(self, whose: str) -> Path:
         """Where a secret is."""
@@ -165,12 +168,12 @@ class SecuredSite:
         process = Supervised(
             name or component,
             ("-m", "cli.main", *command),
-            self.environment(component, **changes),
+            {**self.environment(component, **changes), "PYTHONFAULTHANDLER": "1"},
             self.directory,
             port_variable=port,
         )
-        process.start()
         self._processes.append(process)
+        process.start()
         return process
 
     def stand_in(self, name: str, *command: str, health: str) -> Supervised:
@@ -185,6 +188,16 @@ class SecuredSite:
         told = [path.read_bytes() for path in sorted(self.directory.glob("*.log"))]
         told += [orjson.dumps(process.answer()[1]) for process in self._processes]
         return b"\n".join(told + self._said)
+
+    def secrets_said(self, secrets: Mapping[str, str] | None = None) -> list[str]:
+        """Whose secrets, or longer parts of them, plain or as basic authentication writes them, stand in all of that."""
+        said = self.said()
+        found = []
+        for whose, word in (secrets or self.secrets).items():
+            parts = [part.encode() for part in re.findall(r"[\w-]{10,}", word)]
+            parts += [base64.b64encode(f"{user}:{word}".encode()) for user in (REGISTRY_USER, whose)]
+            found += [whose for part in parts if part in said]
+        return found
 
     # ---- clients ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from secured_site import APP, CHANNELS, SecuredSite, until
+from secured_site import SecuredSite, until
 
 from local.processes import pick_port
 from local.supervised import await_all
@@ -68,13 +68,7 @@ def test_a_scan_goes_all_the_way_with_every_process_behind_its_own_user(site: Se
     )
 
     assert (held.status_code, held.json().get("state")) == (201, "HELD"), held.text
-    assert [] == secrets_in(site)
-
-
-def secrets_in(site: SecuredSite) -> list[str]:
-    """Whose secrets stand in what the processes said."""
-    said = site.said()
-    return [whose for whose, word in site.secrets.items() if word.encode() in said]
+    assert [] == site.secrets_said()
 
 
 def now_ms() -> int:

@@ -1,0 +1,46 @@
+"""A worker that the broker shuts out while it runs leaves: aiokafka would try for ever, and only its log tells."""
+
+import logging
+import os
+import ssl
+import sys
+from typing import Final
+
+from aiokafka.errors import SaslAuthenticationFailed
+
+from schemas.access import sasl
+from schemas.admission import REFUSED
+from schemas.environment import Shared
+from schemas.logs import OnceAMinute
+
+CLIENT: Final = "aiokafka"
+LOGGERS: Final = {CLIENT: 2, "aiokafka.consumer.group_coordinator": 2, "aiokafka.consumer.fetcher": 2}
+"""Loggers that repeat themselves while there is no broker, and the words that tell their complaints apart."""
+
+
+def watch_for_refusals(settings: Shared) -> None:
+    """From now on leave with 77 on a refused login or certificate; other complaints are logged once a minute."""
+    for name, words in LOGGERS.items():
+        logging.getLogger(name).addFilter(OnceAMinute(words))
+    logging.getLogger(CLIENT).filters.insert(0, _leaving(settings))
+
+
+def _leaving(settings: Shared) -> logging.Filter:
+    class Leaving(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            for each in record.args if isinstance(record.args, tuple) else ():
+                if isinstance(each, SaslAuthenticationFailed | ssl.SSLCertVerificationError):
+                    _leave(settings, each)
+            return True
+
+    return Leaving()
+
+
+def _leave(settings: Shared, error: BaseException) -> None:
+    who = f"{settings.sasl_username} by {settings.sasl_mechanism}" if sasl(settings) else "our certificate"
+    refused = isinstance(error, SaslAuthenticationFailed)
+    why = f"the broker refuses the login of {who}" if refused else "the broker's certificate is not trusted"
+    print(
+        f"stockstream worker leaves (exit {REFUSED}): {settings.bootstrap}: {why}: {error}", file=sys.stderr, flush=True
+    )
+    os._exit(REFUSED)
