@@ -83,6 +83,7 @@ class _Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
         self._waiting: deque[_Waiting] = deque()
+        self._unsent: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
         self._transport: Any = made._writer.transport  # noqa: SLF001 - redis-py has no way to give it away
         self._former: Any = self._transport.get_protocol()
@@ -96,9 +97,17 @@ class _Connection(asyncio.Protocol):
         self._waiting.append(waiting)
         if self._watch is None:
             self._watch = self._loop.call_at(waiting.until, self._look)
-        self._transport.write(b"".join(packed))
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent += packed
         found: list[Any] = await waiting.future
         return found
+
+    def _send(self) -> None:
+        """What all requests asked in this turn of the loop, in one go."""
+        if not self.lost:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def close(self, why: Exception | None = None) -> None:
         """End it; whoever waits is told."""
