@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+AUDIT_SERVICE ?= pypi
 
-.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom docs monitoring promtool
+.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom docs licences audit constraints lock monitoring promtool
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -66,6 +67,31 @@ sbom: ## CycloneDX list of what the image has, to dist/stockstream.cdx.json
 
 docs: $(STAMP) ## The documentation as a site, to .site/; a broken link or anchor fails it
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo .site/index.html
+
+licences: $(STAMP) ## THIRD_PARTY.md, made anew from the packages' metadata; ends badly where a licence is not allowed
+	@$(BIN)/python -m local.licences
+
+audit: ## Known vulnerabilities in the releases of constraints.txt, by pip-audit (AUDIT_SERVICE=osv asks another source)
+	@mkdir -p dist && $(PYTHON) -m venv dist/audit
+	@dist/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	@dist/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict --progress-spinner off \
+		--vulnerability-service $(AUDIT_SERVICE) \
+		|| { echo "audit: a finding stands above; or, where none does, the advisories cannot be reached from here and nothing was audited" >&2; exit 1; }
+
+constraints: ## The newest releases that pyproject.toml allows, to constraints.txt; run the tests before you commit it
+	@rm -rf dist/constraints && mkdir -p dist && $(PYTHON) -m venv dist/constraints
+	@dist/constraints/bin/python -m pip install --quiet --disable-pip-version-check hatchling '.[dev,docs,local]'
+	@dist/constraints/bin/python -m pip freeze --exclude stockstream >dist/constraints.new
+	@! grep -v '^[A-Za-z0-9._-]*==[^ @]*$$' dist/constraints.new
+	@{ echo '# Every release this was tested with. `pip install -c constraints.txt .`'; sort -f dist/constraints.new; } >constraints.txt
+	@rm -rf dist/constraints dist/constraints.new && git diff --stat -- constraints.txt
+
+lock: ## What an image of this platform installs, each file by its sha256, to dist/requirements.lock (never committed)
+	@rm -rf dist/lock && mkdir -p dist && $(PYTHON) -m venv dist/lock
+	@dist/lock/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --only-binary :all: \
+		--dry-run --ignore-installed --report dist/lock/report.json .
+	@$(PYTHON) -m local.lock <dist/lock/report.json >dist/requirements.lock
+	@rm -rf dist/lock && echo dist/requirements.lock
 
 monitoring: $(STAMP) ## Alerts, dashboards and docs/metrics.md, written anew from monitoring/ and schemas/metrics.py
 	@$(BIN)/python -m monitoring
