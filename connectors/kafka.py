@@ -1,7 +1,7 @@
 """Kafka clients of the connectors: one place for what all of them set."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.aio import AIOConsumer, AIOProducer
@@ -108,6 +108,16 @@ def checked(message: Message) -> Record | None:
     if passes(error):
         return None
     raise KafkaException(error)
+
+
+MOVED: Final = frozenset(
+    {"REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "_NO_OFFSET", "_ASSIGNMENT_LOST"}
+)
+"""A commit refused for one of these a rebalance made void: whoever has the partition then commits."""
+
+
+def moved(error: KafkaException) -> bool:
+    return error.args[0].name() in MOVED
 
 
 def after(records: Iterable[Record]) -> list[TopicPartition]:

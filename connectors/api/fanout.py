@@ -14,6 +14,7 @@ from confluent_kafka.aio import AIOConsumer
 from connectors import kafka
 from connectors.api.settings import ApiSettings
 from connectors.away import Away
+from connectors.bounded import bounds
 from connectors.decoding import Decoding
 from connectors.kafka import Record, checked
 
@@ -74,18 +75,6 @@ def _consumer(settings: ApiSettings, *, eof: bool) -> AIOConsumer:
     )
 
 
-async def bounds(consumer: AIOConsumer, topic: str) -> dict[int, tuple[int, int]]:
-    """First and next offset of each partition, as readers of committed records see them; raise KafkaException."""
-    listed = await consumer.list_topics(topic, timeout=ANSWER_S)
-    found = listed.topics[topic]
-    if found.error is not None:
-        raise KafkaException(found.error)
-    return {
-        partition: await consumer.get_watermark_offsets(TopicPartition(topic, partition), ANSWER_S)
-        for partition in sorted(found.partitions)
-    }
-
-
 async def some(consumer: AIOConsumer) -> list[Any]:
     """What has come, as soon as anything has; nothing after WAIT_S."""
     first = await consumer.poll(WAIT_S)
@@ -129,7 +118,7 @@ class ChannelReader:
     async def _open(self) -> AIOConsumer:
         consumer = _consumer(self._settings, eof=False)
         try:
-            ends = await bounds(consumer, self.topic)
+            ends = await bounds(consumer, self.topic, ANSWER_S)
             if any(not first <= self.position.get(p, end) <= end for p, (first, end) in ends.items()):
                 self.position = {}
                 for subscriber in self.subscribers:
@@ -186,7 +175,7 @@ class Replay:
         """A consumer placed at the cursor; raise OutOfRange or KafkaException."""
         consumer = _consumer(self._settings, eof=True)
         try:
-            ends = await bounds(consumer, self._topic)
+            ends = await bounds(consumer, self._topic, ANSWER_S)
             places = {partition: cursor.get(partition, 0) for partition in ends}
             lost = [p for p, (first, end) in ends.items() if not first <= places[p] <= end and places[p] > 0]
             if lost or set(cursor) - set(ends):

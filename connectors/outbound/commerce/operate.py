@@ -11,6 +11,7 @@ import orjson
 from confluent_kafka import TopicPartition
 
 from connectors import kafka
+from connectors.bounded import bounds
 from connectors.outbound.commerce.addresses import Addresses
 from connectors.outbound.commerce.book import Book, well
 from connectors.outbound.commerce.delivery import Post, moment
@@ -80,13 +81,9 @@ async def _lag(settings: Commerce, subscription: Subscription) -> int:
     """Records of the channel after what was delivered; coalesced, far fewer may be sent."""
     source = kafka.consumer(settings, group(settings, subscription.id))
     try:
-        topic = (await source.list_topics(subscription.topic, timeout=10)).topics[subscription.topic]
-        parts = [TopicPartition(subscription.topic, number) for number in topic.partitions]
-        lag = 0
-        for each in await source.committed(parts, timeout=10):
-            low, high = await source.get_watermark_offsets(each, timeout=10)
-            lag += high - max(low, each.offset)
-        return lag
+        found = await bounds(source, subscription.topic)
+        told = await source.committed([TopicPartition(subscription.topic, number) for number in found], timeout=10)
+        return sum(found[each.partition][1] - max(found[each.partition][0], each.offset) for each in told)
     finally:
         await source.close()
 

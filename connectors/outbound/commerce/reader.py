@@ -31,11 +31,6 @@ AGAIN_WITHIN_S: Final = 240.0
 SESSION_MS: Final = 10_000
 """After this long the partitions of a process that was killed go to another."""
 
-REBALANCING: Final = frozenset(
-    {"REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "_NO_OFFSET", "_ASSIGNMENT_LOST"}
-)
-"""A commit refused for one of these is made again, by whoever has the partition then."""
-
 Wants = Callable[[ChannelAvailability], bool]
 
 
@@ -168,7 +163,7 @@ class ChannelReader:
         try:
             found = await source.committed(asked, timeout=ASK_S)
         except KafkaException as error:
-            if _rebalancing(error):
+            if kafka.moved(error):
                 return
             raise
         for each in found:
@@ -188,7 +183,7 @@ class ChannelReader:
         try:
             await source.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            if not _rebalancing(error):
+            if not kafka.moved(error):
                 raise
             return False
         self.outbox.committed(due)
@@ -205,7 +200,3 @@ class ChannelReader:
         for number in gone:
             self.told.drop(number)
         self.revoked()
-
-
-def _rebalancing(error: KafkaException) -> bool:
-    return error.args[0].name() in REBALANCING

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.aio import AIOConsumer
 
 from connectors.decoding import Decoding
-from connectors.kafka import Record, consumer, read
+from connectors.kafka import Record, consumer, moved, read
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, Answer
 from connectors.outbound.erp.comparison import Answers, Comparison
@@ -248,7 +248,7 @@ class Connector:
         try:
             await self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as error:
-            if error.args[0].name() not in GROUP_MOVED:
+            if not moved(error):  # the next owner reads again, and asks before it sends
                 raise
             log.info("offsets not committed: %s", error)
             return
@@ -349,9 +349,3 @@ class Connector:
     def committed(self, partition: int) -> int | None:
         """The offset below which everything of a partition is settled; None: another instance has it."""
         return self._committed[partition][0] if partition in self._tracks and partition in self._committed else None
-
-
-GROUP_MOVED: Final = frozenset(
-    {"ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "_NO_OFFSET", "_ASSIGNMENT_LOST"}
-)
-"""Commits that a rebalance made void: the next owner reads again, and asks before it sends."""
