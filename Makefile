@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 AUDIT_SERVICE ?= pypi
 
-.PHONY: help demo test check lint types imports format bench install clean chart chart-docs image-check sbom docs licences audit constraints lock monitoring promtool
+.PHONY: help demo test test-long check lint types imports format bench install clean chart chart-docs image-check sbom docs licences audit constraints lock monitoring promtool
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ demo: $(STAMP) ## A distribution network on a local stack, two workers, one kill
 
 test: $(STAMP) ## All tests, on real parts
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(STAMP) ## The proofs that take minutes: kills, faults, secured brokers, subscribers in three languages
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 check: lint types imports ## Lint, types and import contracts
 

@@ -1,10 +1,36 @@
 """The one local stack of a test session: started when the first test asks for it, stopped whatever happens."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local.stack import LocalStack
+
+LONG = (
+    "connectors/test_erp_connector.py",
+    "connectors/test_erp_exactly_once.py",
+    "connectors/test_erp_files.py",
+    "connectors/test_erp_routing.py",
+    "connectors/test_feeds_in_pushes.py",
+    "connectors/test_redis_view_faults.py",
+    "connectors/test_shop_exact.py",
+    "connectors/test_webhooks_exact.py",
+    "deploy/test_chart_processes.py",
+    "deploy/test_compose_processes.py",
+    "examples/",
+    "pipeline/test_reservations.py",
+    "security/test_secured_site.py",
+)
+"""Proofs that take a minute or more each, most of it waiting for killed processes: `make test-long`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes long."""
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(root).as_posix().startswith(LONG):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")
