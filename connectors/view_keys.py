@@ -10,6 +10,8 @@ sites share a server. Values are UTF-8; records are JSON objects with the fields
     {app}:exception:{exception_id}      HASH  v → ExceptionRaised, `original` in base64; s → OPEN, RESOLVED, REPLAYED
                                               or DISMISSED; w → ExceptionResolved; r, t, o: the view's own
     {app}:exceptions:open, :closed      ZSET  exception ids by raised_at, by resolved_at
+    {app}:exceptions:open:groups        SET   every category|severity|owner there was
+    {app}:exceptions:open:{group}       ZSET  open ones of such a group, by raised_at
     {app}:reservation:{reservation_id}  HASH  v → ReservationReply; r → its revision
     {app}:view                          HASH  epoch; offset:topic:partition → next offset; built:topic:partition where
                                               the end was reached once; instance:id → how that instance is
@@ -80,6 +82,21 @@ def exception(app: str, exception_id: str) -> str:
 def exceptions_open(app: str) -> str:
     """ZSET: ids of open exceptions by raised_at (ms)."""
     return f"{app}:exceptions:open"
+
+
+def group(category: str, severity: str, owner: str) -> str:
+    """Whom open exceptions are counted for."""
+    return f"{category}|{severity}|{owner}"
+
+
+def exception_groups(app: str) -> str:
+    """SET: every group there was."""
+    return f"{app}:exceptions:open:groups"
+
+
+def exceptions_of(app: str, name: str) -> str:
+    """ZSET: ids of a group's open exceptions by raised_at (ms)."""
+    return f"{app}:exceptions:open:{name}"
 
 
 def exceptions_closed(app: str) -> str:

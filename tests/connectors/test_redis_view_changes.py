@@ -47,6 +47,11 @@ def test_exceptions_end_as_they_were_left_whatever_order_they_came_in(redis_url,
     assert events[-1][0] == (found[keys.STATUS] == keys.OPEN)
     assert (events[-1][0], not events[-1][0]) == (open_, closed)
     assert open_ == (keys.RESOLUTION not in found)
+    group = keys.group("OVER_RECEIPT", "HIGH", "buyer-fasteners")
+    assert [group] == sorted(client.smembers(keys.exception_groups(app)))
+    assert client.zrange(keys.exceptions_of(app, group), 0, -1, withscores=True) == client.zrange(
+        keys.exceptions_open(app), 0, -1, withscores=True
+    )
 
 
 def test_only_the_newest_settled_exceptions_are_kept(redis_url, monkeypatch):
@@ -62,6 +67,29 @@ def test_only_the_newest_settled_exceptions_are_kept(redis_url, monkeypatch):
     assert not client.hexists(keys.exception(app, "X0"), keys.VALUE)
     assert client.ttl(keys.exception(app, "X0")) > 0
     assert client.ttl(keys.exception(app, "X5")) == -1
+
+
+def test_an_exception_raised_again_for_another_owner_counts_for_that_one(redis_url):
+    """And one that is deleted counts for nobody."""
+    app, found = f"lua-{uuid.uuid4().hex[:8]}", []
+    first, second = exceptions(app, "X", [(True, 5)]), Changes(app)
+    raised = example("ExceptionRaised", "over-receipt-without-a-record") | {"exception_id": "X", "original": b""}
+    second.add("exceptions", "X", raised | {"owner": "somebody", "raised_at": 7}, 7)
+    gone = Changes(app)
+    gone.add("exceptions", "X", None, 9)
+
+    async def scenario():
+        store = Store(connect(Settings(redis=redis_url, app=app)), app)
+        await store.open()
+        for number, changes in enumerate((first, second, gone)):
+            await store.apply(changes, {PLACE: (str(number) if number else "", str(number + 1))})
+            found.append(await store.open_exceptions())
+        await store.close()
+
+    asyncio.run(scenario())
+    buyer, other = keys.group("OVER_RECEIPT", "HIGH", "buyer-fasteners"), keys.group("OVER_RECEIPT", "HIGH", "somebody")
+
+    assert [[(buyer, 1, 5)], [(buyer, 0, None), (other, 1, 7)], [(buyer, 0, None), (other, 0, None)]] == found
 
 
 def test_a_batch_counts_once_and_only_where_the_view_stands(redis_url):

@@ -66,13 +66,11 @@ class Subscriber:
         name = self.subscription.id
         reading = asyncio.create_task(self._reader.run(), name=f"read {name}")
         sending = asyncio.create_task(self._send_all(), name=f"send {name}")
-        metrics.ENABLED.labels(name).set(1)
         try:
             done, _ = await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            metrics.ENABLED.labels(name).set(0)
             for task in (sending, reading):
                 task.cancel()
             await asyncio.gather(sending, reading, return_exceptions=True)
@@ -154,6 +152,8 @@ class Subscriber:
         return answer
 
     async def _taken(self, parcel: Parcel, answer: Answer) -> None:
+        oldest = min(change.since for change in parcel.changes)
+        metrics.WAIT_SECONDS.labels(self.subscription.id).observe(time.monotonic() - oldest)
         again = _resync(answer.body)
         for change in parcel.changes:
             if change.sku in again and (change.again or change.offer["previous_revision"]):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors import kafka
+from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.addresses import Addresses
 from connectors.outbound.commerce.book import Book, Exceptions, well
 from connectors.outbound.commerce.feeds import Feeds
@@ -49,6 +50,7 @@ class Webhooks:
                 await self._feeds.follow()
                 self._look_at_declarations()
                 await self._serve()
+                self._measure()
                 self._process.ready(**self._standing())
                 await self._rest()
         finally:
@@ -89,6 +91,13 @@ class Webhooks:
         for name, subscription in self._declared.items():
             if name not in self._served and subscription.enabled and not self._book.disabled(subscription):
                 await self._start(subscription)
+
+    def _measure(self) -> None:
+        """Of what is declared to be served: whether it is."""
+        metrics.ENABLED.clear()
+        for name, subscription in self._declared.items():
+            if subscription.enabled:
+                metrics.ENABLED.labels(name).set(name in self._served)
 
     async def _start(self, subscription: Subscription) -> None:
         if subscription.segments:

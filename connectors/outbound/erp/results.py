@@ -50,6 +50,9 @@ class Results:
             "shadow": shadow,
         }
         metrics.ATTEMPTS.labels(system, posting["operation"], outcome, str(shadow).lower()).inc()
+        if outcome in ("POSTED", "DUPLICATE") and not shadow:
+            waited = max(0, record["answered_at"] - posting["created_at"]) / 1000
+            metrics.POSTING_SECONDS.labels(system, posting["operation"]).observe(waited)
         await self._write(RESULTS, posting["document"], record)
 
     async def exception(

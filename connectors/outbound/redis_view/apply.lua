@@ -10,6 +10,7 @@
 local view, open, closed = KEYS[1], KEYS[2], KEYS[3]
 local lifetime, kept, prefix, places = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local key, arg = 3, 5
+local groups = open .. ':groups' -- every category|severity|owner there was; open ones of each have an index of their own
 local NOTE_LIFETIME = 2592000 -- what is remembered of an exception that readers no longer see, s
 local call = redis.call
 
@@ -121,16 +122,29 @@ local function noted(hash, which, at)
   return state
 end
 
+local function group_of(hash)
+  local name = call('HGET', hash, 'g')
+  return name and (open .. ':' .. name)
+end
+
 -- Status, indexes and lifetime, as the facts in the hash say.
 local function settle(hash, id, state)
-  local shown = call('HMGET', hash, 'v', 'a', 'z', 'o')
+  local shown, group = call('HMGET', hash, 'v', 'a', 'z', 'o'), group_of(hash)
   if state.r and is_open(state) then
     call('HSET', hash, 's', 'OPEN')
     call('HDEL', hash, 'w')
     call('PERSIST', hash)
     call('ZREM', closed, id)
     call('ZADD', open, shown[2], id)
-  elseif shown[1] then
+    if group then
+      call('ZADD', group, shown[2], id)
+    end
+    return
+  end
+  if group then
+    call('ZREM', group, id)
+  end
+  if shown[1] then
     call('HSET', hash, 's', shown[4])
     call('PERSIST', hash)
     call('ZREM', open, id)
@@ -142,13 +156,18 @@ local function settle(hash, id, state)
 end
 
 local function raise()
-  local hash, id, at, raised_at, value = next_key(), next_arg(), next_arg(), next_arg(), next_arg()
+  local hash, id, at, raised_at, name, value = next_key(), next_arg(), next_arg(), next_arg(), next_arg(), next_arg()
+  local group = group_of(hash)
+  if group then
+    call('ZREM', group, id)
+  end
   if value == '' then
     call('ZREM', open, id)
     call('ZREM', closed, id)
     return call('DEL', hash) > 0
   end
-  call('HSET', hash, 'v', value, 'a', raised_at)
+  call('HSET', hash, 'v', value, 'a', raised_at, 'g', name)
+  call('SADD', groups, name)
   settle(hash, id, noted(hash, 'r', at))
   return true
 end

@@ -93,7 +93,8 @@ def _raised(run: Run, app: str, key: str, record: Any, timestamp: int) -> None:
     if record is not None:
         value = orjson.dumps({**record, "original": b64encode(record["original"]).decode()})
     raised_at = "0" if record is None else str(record["raised_at"])
-    run.add(Change((keys.exception(app, identifier),), (identifier, str(timestamp), raised_at, value)))
+    group = "" if record is None else keys.group(record["category"], record["severity"], record["owner"])
+    run.add(Change((keys.exception(app, identifier),), (identifier, str(timestamp), raised_at, group, value)))
 
 
 def _resolved(run: Run, app: str, key: str, record: Any, timestamp: int) -> None:

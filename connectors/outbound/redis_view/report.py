@@ -9,13 +9,15 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
+from connectors import view_keys as keys
 from connectors.away import Away
 from connectors.outbound.redis_view import metrics
 from connectors.outbound.redis_view.line import Line
 from connectors.outbound.redis_view.store import NotTheView, Store
 from connectors.outbound.redis_view.view import View
 from connectors.process import Process
-from schemas.clock import wall_ms
+from schemas.clock import clock, wall_ms
+from schemas.instruments import OTHER, Bounded
 
 EVERY_S: Final = 1.0
 ENDS_GOOD_FOR_S: Final = 5.0
@@ -23,6 +25,7 @@ ENDS_GOOD_FOR_S: Final = 5.0
 GRACE_S: Final = 3.0
 """An instance that takes over partitions stays live this long: they are read to their end within moments."""
 STRIKE_OFF_EVERY: Final = 60
+COUNT_EVERY: Final = 5
 
 
 def instance_name() -> str:
@@ -37,6 +40,8 @@ class Report:
         self._process, self._view, self._store, self._name = process, view, store, name
         self._line = Line()
         self._live_at = -math.inf
+        self._clock = clock(process.settings.clock)
+        self._group = Bounded(500)
 
     async def run(self) -> None:
         """Report until cancelled."""
@@ -44,6 +49,8 @@ class Report:
         try:
             while True:
                 await self._once(strike_off=turn % STRIKE_OFF_EVERY == 0)
+                if turn % COUNT_EVERY == 0:
+                    await self._count_exceptions()
                 turn += 1
                 await asyncio.sleep(EVERY_S)
         finally:
@@ -75,6 +82,29 @@ class Report:
                 self._view.tell(away)
                 state["state"] = str(away)
         self._tell(state)
+
+    async def _count_exceptions(self) -> None:
+        """What is open and for how long, in the whole site: every instance tells the same."""
+        if self._view.away is not None or not self._store.epoch:
+            return
+        try:
+            found = await self._store.open_exceptions()
+        except Away as away:
+            self._view.tell(away)
+            return
+        counts: dict[str, int] = {}
+        ages: dict[str, float] = {}
+        now = self._clock()
+        for name, number, oldest in found:
+            told = name if self._group(name) == name else keys.group(OTHER, OTHER, OTHER)
+            counts[told] = counts.get(told, 0) + number
+            ages[told] = max(ages.get(told, 0), 0 if oldest is None else (now - oldest) / 1000)
+        metrics.OPEN_EXCEPTIONS.clear()
+        metrics.OLDEST_EXCEPTION.clear()
+        for told, number in counts.items():
+            labels = told.split("|", 2)
+            metrics.OPEN_EXCEPTIONS.labels(*labels).set(number)
+            metrics.OLDEST_EXCEPTION.labels(*labels).set(ages[told])
 
     def _state(self) -> dict[str, Any]:
         """What is said of this instance; see keys.instance_field."""

@@ -185,6 +185,18 @@ class Store:
         }
         return {name: state for name, state in said.items() if state["at"] >= since}
 
+    async def open_exceptions(self) -> list[tuple[str, int, int | None]]:
+        """Of each group (keys.group) how many are open, and when the oldest was raised (ms)."""
+        with _asking():
+            names = sorted(map(str, await self._client.smembers(keys.exception_groups(self._app))))
+            pipeline = self._client.pipeline(transaction=False)
+            for name in names:
+                pipeline.zcard(keys.exceptions_of(self._app, name))
+                pipeline.zrange(keys.exceptions_of(self._app, name), 0, 0, withscores=True)
+            answers = iter(await pipeline.execute())
+        found = zip(names, answers, answers, strict=True)
+        return [(name, number, int(oldest[0][1]) if oldest else None) for name, number, oldest in found]
+
     async def strike_off(self, *instances: str) -> None:
         """Remove instances that have left: these, and any not heard of for long."""
         with _asking():

@@ -19,6 +19,7 @@ from connectors.outbound.redis_view.places import Partition, Place, Places
 from connectors.outbound.redis_view.reader import Reader
 from connectors.outbound.redis_view.settings import Settings
 from connectors.outbound.redis_view.store import NotTheView, Store
+from schemas.clock import wall_ms
 from schemas.codec import Undecodable
 
 log = logging.getLogger("redis-view")
@@ -34,6 +35,8 @@ class Batch:
         self.changes = Changes(app)
         self.reached: dict[Partition, int] = {}
         self.ends: dict[Partition, int] = {}
+        self.since: int | None = None
+        """When the first record of a partition that is live was written (wall clock, ms)."""
 
 
 class View:
@@ -165,6 +168,8 @@ class View:
             if place is None or record.offset < place.next:
                 continue
             self._add(batch.changes, record)
+            if place.live and batch.since is None and record.timestamp > 0:
+                batch.since = record.timestamp
             place.next = batch.reached[record.topic, record.partition] = record.offset + 1
         batch.ends = {partition: offset for partition, offset in ends.items() if partition in self.places.opened}
         return batch
@@ -190,6 +195,8 @@ class View:
             begun = time.monotonic()
             counts = await self._store.apply(batch.changes, steps)
             metrics.BATCH.observe(time.monotonic() - begun)
+            if batch.since is not None:
+                metrics.WAIT.observe(max(0, wall_ms() - batch.since) / 1000)
             for topic, (applied, old) in counts.items():
                 metrics.RECORDS.labels(topic, "applied").inc(applied)
                 metrics.RECORDS.labels(topic, "old").inc(old)
