@@ -12,6 +12,7 @@ from connectors import view_keys as keys
 from local.edges import Edges
 from local.observer import Observer, Published
 from local.wire import Wire
+from tables.channels import Channel, parse
 
 Keyed = list[tuple[str, dict[str, Any]]]
 
@@ -22,7 +23,8 @@ class Evidence:
     snapshot_count: int
     deltas: list[tuple[Published, dict[str, Any]]]  # each partition in order
     offers: dict[str, Keyed]  # by channel
-    rules: dict[str, Any]  # the channels as declared
+    rules: dict[str, Any]  # the channels as they stand in the file
+    declared: dict[str, Channel]  # and as the product reads them
     exceptions: list[dict[str, Any]]
     resolutions: list[dict[str, Any]]
     dead_letters: list[dict[str, Any]]
@@ -53,6 +55,7 @@ def gather(observer: Observer, wire: Wire, channels: Path, around: Edges, redis_
         deltas=[(record, wire.decode(record.value)) for record in observer.read("availability.deltas")],
         offers={channel: values(f"channel.{channel}.availability") for channel in rules},
         rules=rules,
+        declared={channel.id: channel for channel in parse(yaml.safe_load(channels.read_text())).channels},
         exceptions=[value for _, value in values("exceptions")],
         resolutions=[value for _, value in values("exceptions.resolutions")],
         dead_letters=[value for _, value in values("dead-letters")],

@@ -27,7 +27,9 @@ from local.proof import (
     check_view,
     compare,
 )
+from schemas.records import ChannelAvailability
 from streams.topics import partition_of
+from tables.fallback import fallback, worst_by_location
 
 if TYPE_CHECKING:
     from local.demo import Run
@@ -67,11 +69,16 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
         check_documents(answer, evidence.erp),
         check_erp_stock(answer, evidence.erp),
         check_view(evidence.snapshots, evidence.view),
-        check_shop(f"shop of {SHOP_CHANNEL}", dict(evidence.offers[SHOP_CHANNEL]), evidence.shop["inventory"]),
+        check_shop(f"shop of {SHOP_CHANNEL}", _effective(evidence, SHOP_CHANNEL), evidence.shop["inventory"]),
         check_shop(
             f"webhooks of {WEBHOOK_CHANNEL}",
             dict(evidence.offers[WEBHOOK_CHANNEL]),
-            {sku: heard["quantity"] for sku, heard in evidence.shop["heard"].get(WEBHOOK_CHANNEL, {}).items()},
+            {sku: heard["quantity"] for sku, heard in _heard(evidence).items()},
+        ),
+        check_shop(
+            f"webhooks of {WEBHOOK_CHANNEL}, effective",
+            _effective(evidence, WEBHOOK_CHANNEL),
+            {sku: heard["effective"] for sku, heard in _heard(evidence).items()},
         ),
         check_reservations(evidence.replies),
     ]
@@ -147,6 +154,20 @@ def summarise(run: "Run", evidence: Evidence) -> Summary:
         "files": str(run.directory),
     }
     return Summary(facts, reports)
+
+
+def _effective(evidence: Evidence, channel: str) -> dict[str, ChannelAvailability]:
+    """The newest offers of a channel, by its rule for feeds that are late or stale as they are now."""
+    statuses: list[Any] = list(evidence.feeds.values())
+    worst, rule = worst_by_location(statuses), evidence.declared[channel]
+    newest: dict[str, Any] = dict(evidence.offers[channel])
+    return {sku: fallback(offer, worst, rule.fallback, rule.low_at) for sku, offer in newest.items()}
+
+
+def _heard(evidence: Evidence) -> dict[str, Any]:
+    """What the shop's webhook receiver knows, by SKU."""
+    heard: dict[str, Any] = evidence.shop["heard"].get(WEBHOOK_CHANNEL, {})
+    return heard
 
 
 def _task(sku: str) -> int:
