@@ -46,8 +46,8 @@ def helm(*arguments: str) -> str:
 
 @cache
 def text(values: str, *sets: str, chart: Path = CHART) -> str:
-    """What the cluster would be sent, hooks included."""
-    given = [part for each in sets for part in ("--set-json", each)]
+    """What the cluster would be sent, hooks included. A set is `path.to.value=JSON`, or the path of a further file."""
+    given = [part for each in sets for part in ("--values" if each.endswith(".yaml") else "--set-json", each)]
     return helm("template", RELEASE, str(chart), "--namespace", NAMESPACE, "--values", str(VALUES[values]), *given)
 
 
