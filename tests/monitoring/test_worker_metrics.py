@@ -1,20 +1,17 @@
 """What a real worker says at /metrics: every metric of its own, with figures that the records sent explain."""
 
 import time
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from local.stack import LocalStack
-from schemas import metrics
+from tests.monitoring.exposition import Samples, families, named, samples, scraped, value
 from tests.monitoring.promtool import check_metrics
 from tests.pipeline.site_under_test import Site, now_ms, wait_for
 
 pytestmark = pytest.mark.stack
 APP = "measured"
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @pytest.fixture(scope="module")
@@ -53,72 +50,56 @@ def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         site.close()
 
 
-def scraped(site: Site) -> str:
-    with urllib.request.urlopen(f"{site.workers['one'].url}/metrics", timeout=10) as answer:
-        return answer.read().decode()
-
-
-def samples(text: str) -> Samples:
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def value(found: Samples, name: str, **labels: str) -> float:
-    return found.get((name, frozenset(labels.items())), 0.0)
+def found(site: Site) -> Samples:
+    return samples(scraped(site.workers["one"].url))
 
 
 def test_every_metric_of_a_worker_is_there_and_promtool_has_nothing_to_say(site: Site) -> None:
     """Named as schemas/metrics.py names them, and nothing under our prefix that it does not name."""
-    text = scraped(site)
-    families = {family.name for family in text_string_to_metric_families(text)}
-    ours = {metric.name.removesuffix("_total") for metric in metrics.METRICS if metric.process in ("worker", "every")}
+    text = scraped(site.workers["one"].url)
 
-    assert ours <= families
-    assert {name for name in families if name.startswith("stockstream_")} <= ours
-    assert {"process_cpu_seconds", "process_resident_memory_bytes"} <= families
+    assert named("worker") == {name for name in families(text) if name.startswith("stockstream_")}
+    assert {"process_cpu_seconds", "process_resident_memory_bytes"} <= families(text)
     check_metrics(text)
 
 
 def test_what_came_in_and_what_became_of_it_is_counted(site: Site) -> None:
-    """Outcomes of intake, exceptions, dead letters and the units by which a snapshot differed."""
-    wait_for(lambda: value(samples(scraped(site)), "stockstream_intake_records_total", topic="erp.stock-snapshots", outcome="accepted"), 20, "a sweep that tells")  # fmt: skip
-    found = samples(scraped(site))
+    """Outcomes of intake, exceptions, dead letters and the units by which a snapshot differed; other tests share the topics."""
+    wait_for(lambda: value(found(site), "stockstream_intake_records_total", topic="erp.stock-snapshots", outcome="accepted"), 20, "a sweep that tells")  # fmt: skip
+    said = found(site)
     intake = "stockstream_intake_records_total"
 
-    assert value(found, intake, topic="warehouse.scans", outcome="duplicate") == 1
-    assert value(found, intake, topic="warehouse.scans", outcome="parked") == 1
-    assert value(found, "stockstream_exceptions_raised_total", category="UNKNOWN_ITEM", severity="HIGH") == 1
-    assert value(found, "stockstream_dead_letters_total", category="NOT_AVRO") == 1
-    assert value(found, "stockstream_stock_divergence_units_total", location="DC01") == 4
-    assert value(found, "stockstream_ready", process="worker") == 1
-    changes = value(found, "stockstream_atp_changes_total")
-    deltas = value(found, "stockstream_outputs_total", topic="availability.deltas")
+    assert value(said, intake, topic="warehouse.scans", outcome="duplicate") >= 1
+    assert value(said, intake, topic="warehouse.scans", outcome="parked") >= 1
+    assert value(said, "stockstream_exceptions_raised_total", category="UNKNOWN_ITEM", severity="HIGH") >= 1
+    assert value(said, "stockstream_dead_letters_total", category="NOT_AVRO") >= 1
+    assert value(said, "stockstream_stock_divergence_units_total", location="DC01") >= 4
+    assert value(said, "stockstream_ready", process="worker") == 1
+    changes = value(said, "stockstream_atp_changes_total")
+    deltas = value(said, "stockstream_outputs_total", topic="availability.deltas")
     assert changes >= deltas > 0
 
 
 def test_time_is_measured_from_intake_to_commit_by_feed(site: Site) -> None:
     """End to end, waiting in a topic and commit latency all have observations; lag is told for every topic read."""
-    found = samples(scraped(site))
+    said = found(site)
     feed = {"source": "WMS-DC01", "location": "DC01"}
 
-    assert value(found, "stockstream_end_to_end_seconds_count", **feed) > 0
-    assert value(found, "stockstream_end_to_end_seconds_sum", **feed) < 3600
-    assert value(found, "stockstream_wait_seconds_count", topic="warehouse.scans") > 0
-    assert value(found, "stockstream_commit_latency_seconds_count") > 0
-    assert value(found, "stockstream_commit_age_seconds") < 60
-    topics = {dict(labels)["topic"] for name, labels in found if name == "stockstream_lag_records"}
+    assert value(said, "stockstream_end_to_end_seconds_count", **feed) > 0
+    assert value(said, "stockstream_end_to_end_seconds_sum", **feed) < 3600
+    assert value(said, "stockstream_wait_seconds_count", topic="warehouse.scans") > 0
+    assert value(said, "stockstream_commit_latency_seconds_count") > 0
+    assert value(said, "stockstream_commit_age_seconds") < 60
+    topics = {dict(labels)["topic"] for name, labels in said if name == "stockstream_lag_records"}
     assert {"warehouse.scans", "inventory.ledger", "order.events"} <= topics
 
 
 def test_a_feed_grows_old_between_two_looks(site: Site) -> None:
     """Age is as of the look, not as of the last record."""
     feed = {"source": "WMS-DC01", "location": "DC01"}
-    before = value(samples(scraped(site)), "stockstream_feed_age_seconds", **feed)
+    before = value(found(site), "stockstream_feed_age_seconds", **feed)
     time.sleep(0.3)
-    found = samples(scraped(site))
+    said = found(site)
 
-    assert value(found, "stockstream_feed_age_seconds", **feed) > before
-    assert value(found, "stockstream_feed_status", **feed) == 0
+    assert value(said, "stockstream_feed_age_seconds", **feed) > before
+    assert value(said, "stockstream_feed_status", **feed) == 0
