@@ -13,7 +13,7 @@ Every process serves `/metrics` on its health port. This page is written by `mak
 """
 TITLES: Final = {
     "every": "Every process",
-    "readers": "api, connect redis, connect webhooks, connect shop",
+    "connectors": "api and connectors",
     "worker": "worker",
     "redis-view": "connect redis",
     "api": "api",

@@ -8,8 +8,8 @@ partners (`instruments.Bounded`); none grows with SKUs, documents or customers.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Process = Literal["worker", "api", "redis-view", "webhooks", "shop", "erp", "readers", "every"]
-"""`readers` are those that read our own topics: api, redis-view, webhooks and shop."""
+Process = Literal["worker", "api", "redis-view", "webhooks", "shop", "erp", "connectors", "every"]
+"""`connectors`: every one but the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _named(metric: Metric) -> Metric:
 # ---- every process
 BUILD = _gauge("every", "stockstream_process_info", "1: this process runs, in this version.", "process", "version")
 READY = _gauge("every", "stockstream_ready", "1 while the process does its work, 0 while it starts, recovers or waits.", "process")
-UNDECODABLE = _counter("readers", "stockstream_undecodable_total", "Records of our own topics that a connector could not read and passed over.", "topic")
+UNDECODABLE = _counter("connectors", "stockstream_undecodable_total", "Records of our own topics that a connector could not read and passed over.", "topic")
 
 # ---- worker: the path
 EVENTS = _counter("worker", "stockstream_events_total", "Records folded, by stage; every stage folds all it reads, intake's outcomes are counted apart.", "stage")

@@ -7,7 +7,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemas.metrics import METRICS
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-READERS = ("api", "redis-view", "webhooks", "shop")
 COMMERCE = {"webhooks", "shop"}  # one program: each has the other's as well, at nought
 
 
@@ -40,7 +39,7 @@ def total(found: Samples, name: str, **labels: str) -> float:
 
 def named(process: str) -> set[str]:
     """The families that schemas/metrics.py names for a process, as the client calls them."""
-    mine = {process, "every", *(["readers"] if process in READERS else [])}
+    mine = {process, "every", *([] if process == "worker" else ["connectors"])}
     if process in COMMERCE:
         mine |= COMMERCE
     return {metric.name.removesuffix("_total") for metric in METRICS if metric.process in mine}
