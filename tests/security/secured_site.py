@@ -45,6 +45,9 @@ class SecuredSite:
         self._channels.write_text(
             yaml.safe_dump({"channels": {name: {"sourcing": ["DC01", "DC02"]} for name in CHANNELS}})
         )
+        self.subscriptions = directory / "subscriptions.yaml"
+        self.subscriptions.write_text("subscriptions: {}\n")
+        self.users: list[str] = []
         self._processes: list[Supervised] = []
         self._said: list[bytes] = []
         for name in ("registry", "redis"):
@@ -79,6 +82,7 @@ class SecuredSite:
 
     def admit(self, user: str, *, keep_file: bool = False) -> None:
         """Give a user a new password; with `keep_file` its processes have to make do with the old one."""
+        self.users.append(user)
         word = self.secrets[user] = f'{secrets.token_urlsafe(12)} " \\ {secrets.token_urlsafe(4)}'
         if not keep_file:
             self.write_file(user)
@@ -123,6 +127,7 @@ class SecuredSite:
             "channels": self._channels,
             "session_timeout_ms": 6_000,
             "commerce_shop_channel": CHANNELS[0],
+            "commerce_subscriptions": self.subscriptions,
             **changes,
         }
 

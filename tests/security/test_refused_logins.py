@@ -28,7 +28,6 @@ WRONG = "not-the-password"
 @pytest.fixture(scope="module")
 def wrong(site: SecuredSite) -> dict[str, dict[str, Any]]:
     """What of the settings is wrong, by a word for it."""
-    (site.directory / "subscriptions.yaml").write_text("subscriptions: {}\n")
     (site.directory / "wrong").write_text(WRONG)
     site.secrets["wrong"] = WRONG
     return {
@@ -41,8 +40,7 @@ def wrong(site: SecuredSite) -> dict[str, dict[str, Any]]:
 
 def started(site: SecuredSite, component: str, name: str, user: str = "", **changes: Any) -> Supervised:
     command, port, more = PROCESSES[component]
-    subscriptions = {"commerce_subscriptions": site.directory / "subscriptions.yaml"} if component == "webhooks" else {}
-    return site.process(user or component, *command, port=port, name=name, **{**more, **subscriptions, **changes})
+    return site.process(user or component, *command, port=port, name=name, **{**more, **changes})
 
 
 def ended(processes: list[Supervised], within_s: float = 60) -> list[tuple[int | None, list[str]]]:
@@ -117,7 +115,7 @@ def test_a_command_that_is_not_let_in_says_so(
 ):
     """One line and 77, for a password and for a certificate."""
     for what in ("password", "certificate"):
-        done = site.run(*command, commerce_subscriptions=site.directory / "subscriptions.yaml", **wrong[what])
+        done = site.run(*command, **wrong[what])
         lines = done.stderr.decode().splitlines()
 
         assert (REFUSED, 1) == (done.returncode, len(lines)), lines

@@ -37,8 +37,6 @@ def test_a_scan_goes_all_the_way_with_every_process_behind_its_own_user(site: Se
     await_all([erp, shop], 30)
     keys, key = site.api_key("availability:read", "reservations:write", "ingest:write")
     port = pick_port(set())
-    subscription = site.directory / "subscriptions.yaml"
-    subscription.write_text("subscriptions: {}\n")
     processes = [
         site.process("worker", "worker", port="STOCKSTREAM_HTTP_PORT"),
         site.process("redis-view", "connect", "redis", port="STOCKSTREAM_VIEW_HTTP_PORT"),
@@ -50,7 +48,6 @@ def test_a_scan_goes_all_the_way_with_every_process_behind_its_own_user(site: Se
             "connect",
             "webhooks",
             port="STOCKSTREAM_COMMERCE_HTTP_PORT",
-            commerce_subscriptions=subscription,
         ),
     ]
     site.send("erp", ("erp.locations", "DC01", location("DC01")), ("erp.items", "SKU-1", item("SKU-1")))
