@@ -83,3 +83,13 @@ def test_an_alert_fires_when_it_should(case: Case, tmp_path: Path) -> None:
 
     done = promtool("test", "rules", path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_takes_the_prometheus_of_compose() -> None:
+    """Which loads these rules from where compose mounts them."""
+    path = ROOT / "compose" / "prometheus.yml"
+    done = promtool("check", "config", "--syntax-only", path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert yaml.safe_load(path.read_text())["rule_files"] == ["/etc/prometheus/rules/*.yaml"]
+    assert f"./{FILES}/rules:/etc/prometheus/rules:ro" in (ROOT / "compose.yaml").read_text()
