@@ -18,6 +18,7 @@ from local.downloads import KAFKA
 from local.errors import StackError
 from local.maven import java
 from local.processes import HOST
+from local.token_issuer import AUDIENCE, ISSUER
 
 READY_WITHIN_S = 60.0
 HEAP = ("-Xms256m", "-Xmx768m", "-XX:+UseParallelGC", "-XX:ParallelGCThreads=2", "-XX:-UsePerfData")
@@ -72,13 +73,18 @@ log.cleaner.io.buffer.size=262144
 """
 
 SECURED = """
-# A second listener as in production: TLS, SCRAM or a client's certificate, and nothing allowed that no ACL allows.
+# Listeners as in production: TLS, with SCRAM, a token or a client's certificate; nothing allowed that no ACL allows.
 # Who comes by the first one is the administrator.
 listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured},MUTUAL://{host}:{mutual},CONTROLLER://{host}:{controller}
 advertised.listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured},MUTUAL://{host}:{mutual}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURED:SASL_SSL,MUTUAL:SSL,CONTROLLER:PLAINTEXT
-sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.enabled.mechanisms=SCRAM-SHA-512,OAUTHBEARER
 listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secured.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
+listener.name.secured.oauthbearer.sasl.server.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
+sasl.oauthbearer.jwks.endpoint.url={jwks}
+sasl.oauthbearer.expected.audience={audience}
+sasl.oauthbearer.expected.issuer={issuer}
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
 ssl.truststore.type=PEM
@@ -115,12 +121,13 @@ Configuration:
 
 @dataclass(frozen=True, slots=True)
 class SecuredListeners:
-    """Ports of the encrypted listeners (SCRAM, client certificates) and the files they need."""
+    """Ports of the encrypted listeners (SCRAM and tokens, client certificates) and the files they need."""
 
     port: int
     mutual_port: int
     keystore: Path
     truststore: Path
+    jwks: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,9 @@ class Kafka:
                 controller=self.controller_port,
                 keystore=self.secured.keystore,
                 truststore=self.secured.truststore,
+                jwks=self.secured.jwks.as_uri(),
+                audience=AUDIENCE,
+                issuer=ISSUER,
             )
         (self.directory / "kafka.properties").write_text(settings)
         (self.directory / "kafka-log4j2.yaml").write_text(LOGGING)
@@ -162,6 +172,8 @@ class Kafka:
             self._format()
 
     def command(self, options: Sequence[str] = ()) -> list[str]:
+        if self.secured is not None:  # the one place it may read keys from
+            options = [*options, f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self.secured.jwks.as_uri()}"]
         return [*self._java(*HEAP, *options), "kafka.Kafka", str(self.directory / "kafka.properties")]
 
     def ready(self) -> bool:

@@ -32,6 +32,7 @@ from local.progress import Report, Say, report_for
 from local.quick_start import Rehearsal
 from local.redis_server import RedisServer
 from local.registry import Registry
+from local.token_issuer import TokenIssuer
 
 __all__ = ["LocalStack", "Ports", "StackError"]
 
@@ -66,8 +67,9 @@ class LocalStack:
 
     `directory` holds data and logs and may be used again; without one, a temporary directory that is removed on a
     clean exit. `progress` is a Rich console, a function taking a line, or a `local.progress.Report`. Every failure is
-    a StackError that says what to do. `secured` adds listeners with TLS, SCRAM (`secured_bootstrap`) and client
-    certificates (`mutual_bootstrap`) on which only what an ACL allows is allowed; `authority` issues certificates.
+    a StackError that says what to do. `secured` adds listeners with TLS, SCRAM or OAUTHBEARER (`secured_bootstrap`) and
+    client certificates (`mutual_bootstrap`) on which only what an ACL allows is allowed; `authority` issues
+    certificates, `issuer` tokens.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class LocalStack:
         self.redis_url = redis or ""
         self.secured_bootstrap = self.mutual_bootstrap = ""
         self.authority: Authority | None = None
+        self.issuer: TokenIssuer | None = None
         self._secured = secured
         self.logs: dict[str, Path] = {}
         self.pids: dict[str, int] = {}
@@ -191,7 +194,9 @@ class LocalStack:
         self.authority = Authority(self.directory / "certificates")
         port, mutual = (pick_port(self._taken, 0, "an encrypted port") for _ in range(2))
         self.secured_bootstrap, self.mutual_bootstrap = f"{HOST}:{port}", f"{HOST}:{mutual}"
-        return SecuredListeners(port, mutual, self.authority.issue("broker").both, self.authority.ca)
+        self.issuer = TokenIssuer(self.directory / "certificates")
+        keystore = self.authority.issue("broker").both
+        return SecuredListeners(port, mutual, keystore, self.authority.ca, self.issuer.jwks)
 
     def _registry(self) -> None:
         home = Downloads(self._report, self._cancelled).apicurio()
