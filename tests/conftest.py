@@ -20,6 +20,7 @@ LONG = (
     "deploy/test_compose_processes.py",
     "examples/",
     "pipeline/test_reservations.py",
+    "security/test_refused_logins.py",
     "security/test_secured_site.py",
 )
 """Proofs that take a minute or more each, most of it waiting for killed processes: `make test-long`."""
