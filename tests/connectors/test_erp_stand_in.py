@@ -1,5 +1,6 @@
 """The stand-in ERP itself: what it refuses, what it remembers, what it does wrong on request."""
 
+import asyncio
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -35,8 +36,8 @@ async def post(adapter: RestAdapter, *args: Any, **changes: Any) -> Answer:
 async def test_it_takes_a_key_once_and_says_under_which_number(erp, adapter):
     """Also after its death: what it has taken is kept."""
     first = await post(adapter, "PURCHASE_ORDER:1", quantity=3)
-    erp.kill()
-    erp.up()
+    await asyncio.to_thread(erp.kill)  # beside the loop, which sees the connection end
+    await asyncio.to_thread(erp.up)
     second = await post(adapter, "PURCHASE_ORDER:1", quantity=3)
 
     assert ("POSTED", "DUPLICATE") == (first.outcome, second.outcome)
