@@ -92,7 +92,7 @@ def _receipts(intake: Intake, answer: Books) -> None:
         for name, places in by_line.items():
             line, sku = lines[name]
             ordered = intake.base(sku, line["quantity"], line["uom"])
-            allowed = ordered + ordered * (line["tolerance_over"] or 0) // 100
+            allowed = ordered + ordered * (line.get("tolerance_over") or 0) // 100
             if not profile.get("posts_without_notice"):
                 allowed = min(allowed, sum(box["quantity"] for box in boxes[number, name]))
             for (item, location), quantity in sorted(places.items()):
