@@ -8,6 +8,7 @@ import pytest
 from local.stack import LocalStack
 
 LONG = (
+    "connectors/test_compare_sites.py",
     "connectors/test_erp_connector.py",
     "connectors/test_erp_exactly_once.py",
     "connectors/test_erp_files.py",
@@ -16,12 +17,15 @@ LONG = (
     "connectors/test_redis_view_faults.py",
     "connectors/test_shop_exact.py",
     "connectors/test_webhooks_exact.py",
+    "deploy/test_chart.py",
+    "deploy/test_chart_pods.py",
     "deploy/test_chart_processes.py",
     "deploy/test_compose_processes.py",
     "examples/",
+    "monitoring/test_rules.py",
+    "monitoring/test_site_metrics.py",
     "pipeline/test_reservations.py",
-    "security/test_refused_logins.py",
-    "security/test_secured_site.py",
+    "security/",
 )
 """Proofs that take a minute or more each, most of it waiting for killed processes: `make test-long`."""
 
