@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from schemas.acls import Acl, AclError, Site, of_component
+from schemas.acls import Acl, AclError, Site, acls, of_component
 
 TIMEOUT: Final = 30.0
 RESOURCES: Final = {
@@ -61,20 +61,21 @@ def compare(admin: AdminClient, wanted: Sequence[Acl], site: Site) -> Comparison
     """
     present = _present(admin)
     ours = {acl.principal for acl in wanted}
-    superfluous = [acl for acl in present if acl.principal in ours or _of_gone_channel(acl, site)]
-    return Comparison([acl for acl in wanted if acl not in present], sorted(set(superfluous) - set(wanted)))
+    superfluous = {acl for acl in present if acl.principal in ours or _of_gone_channel(acl, site)}
+    # Not less than all of the site's: components may share a principal.
+    return Comparison([acl for acl in wanted if acl not in present], sorted(superfluous - set(acls(site))))
 
 
-def add(admin: AdminClient, acls: Iterable[Acl]) -> None:
+def add(admin: AdminClient, wanted: Iterable[Acl]) -> None:
     """Add ACLs; raise AclsRefused."""
-    bindings = [_binding(acl) for acl in acls]
+    bindings = [_binding(acl) for acl in wanted]
     if bindings:
         _settle(admin.create_acls(bindings, request_timeout=TIMEOUT))
 
 
-def remove(admin: AdminClient, acls: Iterable[Acl]) -> None:
+def remove(admin: AdminClient, unwanted: Iterable[Acl]) -> None:
     """Remove exactly these; raise AclsRefused."""
-    filters = [_filter(acl) for acl in acls]
+    filters = [_filter(acl) for acl in unwanted]
     if filters:
         _settle(admin.delete_acls(filters, request_timeout=TIMEOUT))
 

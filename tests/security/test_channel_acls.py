@@ -17,6 +17,8 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewTopic,
     ResourcePatternType,
@@ -141,12 +143,16 @@ def test_a_channel_sees_no_other_topic_and_changes_nothing(site: SecuredSite, of
         group.group_id for group in admin.list_consumer_groups().result(20).valid if not group.group_id.startswith(MINE)
     ]
 
-    resource = ConfigResource(ResourceType.TOPIC, OWN, set_config={"retention.ms": "1"})
+    resource = ConfigResource(
+        ResourceType.TOPIC,
+        OWN,
+        incremental_configs=[ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)],
+    )
     attempts = [
         admin.create_topics([NewTopic("mine", 1, 1)])["mine"],
         admin.delete_topics([OWN])[OWN],
         admin.delete_records([TopicPartition(OWN, 0, 1)])[TopicPartition(OWN, 0, 1)],
-        admin.alter_configs([resource])[resource],
+        admin.incremental_alter_configs([resource])[resource],
         admin.delete_consumer_groups([APP])[APP],
     ]
     for attempt in attempts:
