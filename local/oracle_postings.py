@@ -1,6 +1,7 @@
 """The judge's ERP: what its documents and its stock must be when everything the pipeline owes it was posted.
 
-A receipt may be posted when the goods have left inspection, as far as ship notices and the order's tolerance cover
+A receipt may be posted when the goods have left inspection, as far as ship notices (what came in against a notice is
+announced by it) and the order's tolerance cover
 them; a shipment by ship scans; an invoice for what was shipped; a credit for returned goods that were inspected.
 Whatever else moved stock is in the ERP as an adjustment.
 """
@@ -94,7 +95,7 @@ def _receipts(intake: Intake, answer: Books) -> None:
             ordered = intake.base(sku, line["quantity"], line["uom"])
             allowed = ordered + ordered * (line.get("tolerance_over") or 0) // 100
             if not profile.get("posts_without_notice"):
-                allowed = min(allowed, sum(box["quantity"] for box in boxes[number, name]))
+                allowed = min(allowed, sum(max(box["quantity"], box["received"]) for box in boxes[number, name]))
             for (item, location), quantity in sorted(places.items()):
                 taken = max(0, min(quantity, allowed))
                 allowed -= taken
