@@ -1,9 +1,8 @@
 """The judge's ERP: what its documents and its stock must be when everything the pipeline owes it was posted.
 
-A receipt may be posted when the goods have left inspection, as far as ship notices (what came in against a notice is
-announced by it) and the order's tolerance cover
-them; a shipment by ship scans; an invoice for what was shipped; a credit for returned goods that were inspected.
-Whatever else moved stock is in the ERP as an adjustment.
+A receipt may be posted when the goods have left inspection, as far as ship notices and the order's tolerance cover
+them (what came in against a notice is announced by it); a shipment by ship scans; an invoice for what was shipped; a
+credit for returned goods that were inspected. Whatever else moved stock is in the ERP as an adjustment.
 """
 
 from collections import defaultdict

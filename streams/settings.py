@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas import environment
-from schemas.environment import SettingError, Shared, setting
-
-__all__ = ["SettingError", "Settings", "documented", "given", "load"]
+from schemas.environment import Shared, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,3 @@ class Settings(Shared):
 def load(variables: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read the settings; raise SettingError for an unknown variable or a value of the wrong kind."""
     return environment.read(Settings, variables, **overrides)
-
-
-def given(variables: Mapping[str, str] | None = None) -> frozenset[str]:
-    """Names of the settings that the environment sets."""
-    return environment.given(Settings, variables)
-
-
-def documented() -> list[tuple[str, str, str]]:
-    """Variable, default and meaning of every setting, for the docs and --help."""
-    return environment.documented(Settings)
