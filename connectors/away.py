@@ -9,9 +9,14 @@ from confluent_kafka import KafkaError, KafkaException
 FIRST_S: Final = 0.2
 LONGEST_S: Final = 5.0
 PASSING: Final = frozenset(
-    {"_PARTITION_EOF", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE", "REQUEST_TIMED_OUT", "_NOENT"}
-)
-"""Events of a Kafka client that librdkafka mends itself, or that are no faults; _NOENT: a broker just started names no leaders yet."""
+    {
+        "_PARTITION_EOF", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE", "REQUEST_TIMED_OUT",
+        # While leaders change hands; answers of the admin client do not say that they are retriable.
+        "_NOENT", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH",
+        "BROKER_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE", "NETWORK_EXCEPTION", "OFFSET_NOT_AVAILABLE",
+    }
+)  # fmt: skip
+"""Events of a Kafka client that librdkafka mends itself, or that are no faults."""
 
 
 class Away(Exception):
