@@ -1,5 +1,6 @@
 """How a worker gets in at the broker: the same settings in aiokafka's words and in Faust's."""
 
+import base64
 import time
 from typing import Any
 
@@ -28,10 +29,11 @@ class Tokens(AbstractTokenProvider):
             form = {"grant_type": "client_credentials"}
             if self._settings.sasl_scope:
                 form["scope"] = self._settings.sasl_scope
-            who = aiohttp.BasicAuth(self._settings.sasl_username, password(self._settings))
+            pair = f"{self._settings.sasl_username}:{password(self._settings)}".encode()
+            who = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
             timeout = aiohttp.ClientTimeout(total=10)
             async with (
-                aiohttp.ClientSession(auth=who, timeout=timeout, raise_for_status=True) as session,
+                aiohttp.ClientSession(headers=who, timeout=timeout, raise_for_status=True) as session,
                 session.post(self._settings.sasl_token_url, data=form) as answer,
             ):
                 said = await answer.json()
