@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 AUDIT_SERVICE ?= pypi
 
-.PHONY: help demo test test-long check lint types imports format bench install clean chart chart-docs image-check sbom docs licences audit constraints lock monitoring promtool
+.PHONY: help demo test test-long check lint types imports format bench install clean chart chart-docs chart-tools rules image-check sbom docs licences audit constraints lock monitoring
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,7 +50,14 @@ bench: $(STAMP) ## The figures of benchmarks/RESULTS.md (minutes)
 
 chart: $(STAMP) ## The Helm chart: build its tools once (needs Go), lint, render, validate, score
 	@$(BIN)/python -m local.chart_tools
-	@$(BIN)/python -m pytest tests/deploy $(ARGS)
+	@$(BIN)/python -m pytest -m '' tests/deploy/test_chart.py tests/deploy/test_chart_pods.py tests/deploy/test_chart_values.py $(ARGS)
+
+rules: $(STAMP) ## Alerts by promtool: each fires when it should; every expression of the dashboards parses (needs Go)
+	@$(BIN)/python -m local.chart_tools promtool --version >/dev/null
+	@$(BIN)/python -m pytest -m '' tests/monitoring/test_rules.py $(ARGS)
+
+chart-tools: $(STAMP) ## helm, helm-unittest, kube-score, helm-docs, promtool, built into the cache folder once (needs Go; minutes)
+	@$(BIN)/python -m local.chart_tools
 
 chart-docs: $(STAMP) ## The chart's values.schema.json and README.md, made anew
 	@$(BIN)/python -m tests.deploy.chart_schema
@@ -98,9 +105,6 @@ lock: ## What an image of this platform installs, each file by its sha256, to di
 
 monitoring: $(STAMP) ## Alerts, dashboards and docs/metrics.md, written anew from monitoring/ and schemas/metrics.py
 	@$(BIN)/python -m monitoring
-
-promtool: $(STAMP) ## Build promtool into the cache folder once (needs Go; minutes): the tests of alerts use it
-	@$(BIN)/python -m local.chart_tools promtool --version
 
 clean: ## Remove the environment and run data
 	@rm -rf $(VENV) .site .stockstream .mypy_cache .ruff_cache .pytest_cache

@@ -12,7 +12,7 @@ def promtool(*arguments: str | Path, given: str | None = None) -> subprocess.Com
     """Run it; skip the test where it is not there."""
     found = find("promtool")
     if found is None:
-        pytest.skip("promtool is neither in the cache folder (`make promtool`) nor on PATH")
+        pytest.skip("promtool is neither in the cache folder (`make rules`) nor on PATH")
     return subprocess.run([found, *arguments], input=given, capture_output=True, text=True, timeout=120, check=False)
 
 
