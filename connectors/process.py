@@ -20,6 +20,7 @@ from schemas.admission import REFUSED, Refused, admitted, explained
 from schemas.environment import Shared
 from schemas.instruments import gauge, running
 from schemas.logs import log_to_stderr
+from schemas.tracing import tracer
 from tables.channels import ChannelsError, parse
 
 BUILD: Final = gauge(metrics.BUILD)
@@ -107,8 +108,12 @@ def run(
     stays when it is shut out later.
     """
     log_to_stderr(settings.log_level)
-    with asyncio.Runner(loop_factory=loop) as runner:
-        return runner.run(_run(name, settings, main, host, port, alone=alone))
+    tracer.start(settings, name)
+    try:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return runner.run(_run(name, settings, main, host, port, alone=alone))
+    finally:
+        tracer.close()
 
 
 async def _run(

@@ -56,6 +56,12 @@ class Shared:
 
 
 def variable(of: Field[Any]) -> str:
+    redis_certificate_file: str = setting("", "Our certificate, where Redis asks for one (its default with TLS).")
+    redis_key_file: str = setting("", "Its private key.")
+    otlp_endpoint: str = setting("", "Base URL of an OTLP/HTTP collector that spans go to; empty: none are made.")
+    otlp_ratio: float = setting(
+        0.01, "Share, 0 to 1, of the traces begun here that are kept; others' are theirs to say."
+    )
     """The environment variable of a setting."""
     edge = of.metadata.get("edge", "")
     return f"{PREFIX}{edge + '_' if edge else ''}{of.name.upper()}"
@@ -97,6 +103,14 @@ def _value(name: str, of: Field[Any], text: str) -> Any:
     if of.type is bool:
         if text.lower() not in ("true", "false"):
             raise SettingError(f"{name}={text!r} is neither true nor false")
+    if of.type is float:
+        try:
+            share = float(text)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise SettingError(f"{name}={text!r} is not a number from 0 to 1")
+        return share
         return text.lower() == "true"
     return text
 

@@ -19,6 +19,7 @@ import faust
 import faust.streams
 from faust.app.base import BootStrategy
 
+from schemas.tracing import tracer
 from streams import broker, topics
 from streams.chunks import ChunkTransport
 from streams.gauges import Gauges
@@ -27,6 +28,7 @@ from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.takeover import Tables
 from streams.task import TaskPlan
+from streams.traces import Traces
 from streams.watchdog import Watchdog, leave
 from streams.wiring import connect
 from tables import freshness
@@ -101,6 +103,7 @@ def build_app(settings: Settings) -> StreamApp:
         interval=settings.commit_interval_ms / 1000,
         timeout_ms=settings.session_timeout_ms,
         learn=parts.ids.learn,
+        traces=Traces(parts.codec.decode),
         leave=leave,
     )
     app.pipeline = Pipeline(plan, parts.stages, parts.references, parts.ids, settings.sweep_interval_ms / 1000)
@@ -141,6 +144,7 @@ def _life(app: StreamApp, settings: Settings) -> None:
         await pipeline.quiesce()
 
     async def start(*_: Any, **__: Any) -> None:
+        tracer.start(settings, "worker")
         running.append(asyncio.ensure_future(watchdog.run()))
         await health.start()
         (settings.directory / "worker.url").write_text(health.url)

@@ -10,15 +10,19 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer import sender
 
 from schemas.clock import Clock, wall_ms
+from schemas.trace_context import TraceContext
+from schemas.tracing import tracer
 from streams import metrics, telling
 from streams.stages import Rows, StageRun
 from streams.stores import Progress, read_back
+from streams.traces import NONE, ChunkSpan, Headers, Traces, transaction
 from tables.outcome import Outcome
 
 # A transaction that begins while the markers of the one before are written is told to wait; markers take 1 to 3 ms here,
@@ -46,6 +50,8 @@ class TaskPlan:
     timeout_ms: int
     learn: Callable[[Sequence[Any]], Awaitable[None]]
     """Asks the registry about schemas in a chunk that are new here."""
+    traces: Traces
+    """Which traces what comes in belongs to."""
     leave: Callable[[BaseException, str], None]
     """Called with a failure that memory cannot survive; does not return."""
 
@@ -53,7 +59,7 @@ class TaskPlan:
 class Pending:
     """What the next transaction will carry."""
 
-    __slots__ = ("began", "count", "newest", "offsets", "outputs", "rows")
+    __slots__ = ("began", "chunks", "count", "headers", "newest", "offsets", "outputs", "rows")
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[bytes, bytes | None]] = defaultdict(dict)
@@ -63,6 +69,10 @@ class Pending:
         self.count = 0
         self.began = 0.0
         """When the first of it was folded (perf_counter)."""
+        self.headers: dict[tuple[str, int], dict[int, Headers]] = {}
+        """Of outputs that belong to a trace, by their place among those of their partition."""
+        self.chunks: list[TraceContext] = []
+        """Spans of the chunks it was folded from, where spans are made."""
 
     def __bool__(self) -> bool:
         return bool(self.offsets or self.outputs or self.newest or self.rows)
@@ -150,7 +160,12 @@ class Task:
                 return
         began = time.perf_counter()
         self._waited(topic, run[0].timestamp)
+        traced = [record for record in run if record.headers]
+        contexts = self.plan.traces.note(topic, traced) if traced else ()
+        span = ChunkSpan(self.plan.app, stage, topic, run, contexts) if tracer.wanted(contexts) else None
         self.collect(stage, self.stages[stage].step(topic, run, self.plan.clock()))
+        if span is not None and (told := span.end()) is not None:
+            self._pending.chunks.append(told)
         self._next[topic] = self._pending.offsets[TopicPartition(topic, self.partition)] = run[-1].offset + 1
         metrics.CHUNK_SECONDS.labels(stage).observe(time.perf_counter() - began)
         metrics.EVENTS.labels(stage).inc(len(run))
@@ -204,7 +219,11 @@ class Task:
 
     def _encode(self, pending: Pending, topic: str, key: str, record: Mapping[str, Any]) -> None:
         raw = key.encode()
-        pending.outputs[topic, self.plan.partition(topic, raw)].append((raw, self.plan.encode(topic, record)))
+        place = topic, self.plan.partition(topic, raw)
+        sends = pending.outputs[place]
+        if self.plan.traces and (headers := self.plan.traces.of(record)):
+            pending.headers.setdefault(place, {})[len(sends)] = headers
+        sends.append((raw, self.plan.encode(topic, record)))
 
     # ---- committing ---------------------------------------------------------------------------------------------
 
@@ -237,15 +256,18 @@ class Task:
         producer, now = self._producer, wall_ms()
         assert producer is not None
         began = time.perf_counter()
+        span = transaction(self.partition, pending.chunks, len(pending.outputs)) if pending.chunks else None
         await producer.begin_transaction()
         for stage, rows in pending.rows.items():
             await self._send(self.plan.changelogs[stage], self.partition, rows.items(), now)
         for (topic, partition), sends in pending.outputs.items():
-            await self._send(topic, partition, sends, now)
+            await self._send(topic, partition, sends, now, pending.headers.get((topic, partition)))
             metrics.OUTPUTS.labels(topic).inc(len(sends))
         if pending.offsets:
             await producer.send_offsets_to_transaction(pending.offsets, self.plan.app)
         await producer.commit_transaction()
+        if span is not None:
+            span.end()
         self.progressed = time.monotonic()
         metrics.TRANSACTIONS.inc()
         ended = time.perf_counter()
@@ -254,15 +276,18 @@ class Task:
         if snapshots := pending.newest.get("availability.snapshots"):
             telling.committed(snapshots.values(), self.plan.clock())
 
-    async def _send(self, topic: str, partition: int, sends: Any, now: int) -> None:
+    async def _send(
+        self, topic: str, partition: int, sends: Any, now: int, traced: Mapping[int, Headers] | None = None
+    ) -> None:
         producer = self._producer
         assert producer is not None
         batch = producer.create_batch()
-        for key, value in sends:
-            if batch.append(key=key, value=value, timestamp=now) is None:
+        each = repeat(NONE) if traced is None else (traced.get(number, NONE) for number in range(len(sends)))
+        for (key, value), headers in zip(sends, each, strict=False):
+            if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
                 await producer.send_batch(batch, topic, partition=partition)
                 batch = producer.create_batch()
-                if batch.append(key=key, value=value, timestamp=now) is None:
+                if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
                     raise ValueError(f"a record for {topic} is larger than a batch: {key!r}, {len(value or b'')} bytes")
         if batch.record_count():
             await producer.send_batch(batch, topic, partition=partition)

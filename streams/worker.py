@@ -10,6 +10,7 @@ import yaml
 from schemas.acls import Acl, needs
 from schemas.admission import admitted, explained
 from schemas.logs import log_to_stderr
+from schemas.tracing import tracer
 from streams import settings, topics
 from streams.app import StreamApp, build_app
 from streams.refusals import watch_for_refusals
@@ -45,4 +46,7 @@ def run(chosen: settings.Settings) -> None:
         sys.exit(code)
     watch_for_refusals(chosen)
     worker = app.Worker(loglevel=chosen.log_level, redirect_stdouts=False, override_logging=False)
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    finally:
+        tracer.close()
