@@ -14,8 +14,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connectors.kafka import client
 from schemas.environment import Shared
+from schemas.tracing import HERE
 
 POLL_S: Final = 0.1
+MOST_FOR_AN_ANSWER_MS: Final = 30_000
 
 
 class NotWritten(Exception):
@@ -35,7 +37,7 @@ class Writer:
                 "linger.ms": 1,
                 "compression.type": "lz4",
                 "delivery.timeout.ms": patience_ms,
-                "request.timeout.ms": patience_ms,
+                "request.timeout.ms": min(patience_ms, MOST_FOR_AN_ANSWER_MS),
                 "topic.metadata.refresh.interval.ms": 60_000,
             }
         )
@@ -52,13 +54,18 @@ class Writer:
     def begin(
         self, topic: str, key: str, value: bytes, headers: Mapping[str, bytes] | None = None
     ) -> asyncio.Future[str]:
-        """Hand a record over at once; the future becomes its coordinate, or raises NotWritten."""
+        """Hand a record over at once; the future becomes its coordinate, or raises NotWritten.
+
+        Where no headers are given, they are those of the trace we are in, if any.
+        """
         future: asyncio.Future[str] = self._loop.create_future()
 
         def answered(error: KafkaError | None, message: Message) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(_settle, future, error, message)
 
+        if headers is None and (here := HERE.get()) is not None:
+            headers = dict(here.kafka())
         given: Any = dict(headers) if headers else None
         try:
             self._producer.produce(topic, value, key, on_delivery=answered, headers=given)

@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS stock (sku TEXT, location TEXT, disposition TEXT, qua
     PRIMARY KEY (sku, location, disposition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS duplicates (key TEXT PRIMARY KEY, times INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS disorder (key TEXT, what TEXT);
+CREATE TABLE IF NOT EXISTS traces (key TEXT PRIMARY KEY, parent TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -115,6 +116,10 @@ class Ledger:
         db.execute("COMMIT")
         return answer
 
+    def note_trace(self, key: str, parent: str) -> None:
+        """The trace that the posting under this key came in."""
+        self._db.execute("INSERT OR REPLACE INTO traces VALUES (?, ?)", (key, parent))
+
     def _check_order(self, key: str, posting: Mapping[str, Any]) -> None:
         """Write down a revision that does not rise within its step."""
         (last,) = self._db.execute(
@@ -183,6 +188,7 @@ class Ledger:
             "totals": totals,
             "duplicates_attempted": dict(self._db.execute("SELECT key, times FROM duplicates").fetchall()),
             "out_of_order": dict(self._db.execute("SELECT key, what FROM disorder").fetchall()),
+            "traces": dict(self._db.execute("SELECT key, parent FROM traces").fetchall()),
         }
 
     def _sum(self, document: str, operation: str) -> int:

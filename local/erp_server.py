@@ -68,6 +68,8 @@ class ErpServer:
         if reason is not None:
             return _error(422, *reason)
         answer = self._ledger.take(key, operation, posting)
+        if (trace := request.headers.get("traceparent")) is not None:
+            self._ledger.note_trace(key, trace)
         if fate == "timeout_after":
             await self._never()
         if fate == "error_after":

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from connectors.api import limits, metrics
 from connectors.api.edge import Edge
 from connectors.api.problems import Problem
+from connectors.api.traced import ended, served
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -39,6 +40,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
+        span = served(scope)
         started = time.perf_counter()
         try:
             await self._served(scope, receive, answer)
@@ -53,6 +55,7 @@ class Guard:
             await self._refuse(fault, scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")
+            ended(span, scope["method"], route, answer.status)
             status = str(answer.status)
             requests, seconds = _measured(route, status)
             requests.inc()

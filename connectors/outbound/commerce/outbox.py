@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from schemas.records import ChannelAvailability
+from schemas.trace_context import TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Change:
     offer: ChannelAvailability
     since: float  # when the oldest came in; any steady clock
     again: bool = False  # the receiver has this very offer; only what to go by has changed
+    trace: TraceContext | None = None  # that of the newest record in it that has one
 
     @property
     def before(self) -> tuple[int, int]:
@@ -41,7 +43,8 @@ class Change:
             "previous_revision": min(revision, newer.offer["previous_revision"]),
             "previous_quantity": quantity,
         }
-        return replace(newer, first=min(self.first, newer.first), since=self.since, offer=offer)
+        trace = newer.trace or self.trace
+        return replace(newer, first=min(self.first, newer.first), since=self.since, offer=offer, trace=trace)
 
 
 @dataclass(slots=True)
@@ -72,6 +75,12 @@ class Lane:
         for change in self.pending.values():
             return min(lowest, change.first)
         return lowest
+
+
+def traces(changes: Iterable[Change]) -> tuple[TraceContext, ...]:
+    """The traces these changes belong to, each once, that of the newest record last."""
+    newest = sorted((change for change in changes if change.trace), key=lambda change: change.offer["computed_at"])
+    return tuple(reversed(dict.fromkeys(change.trace for change in reversed(newest) if change.trace)))
 
 
 class Outbox:

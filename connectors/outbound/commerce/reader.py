@@ -20,6 +20,7 @@ from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.told import Told
 from schemas.codec import Codec
 from schemas.records import ChannelAvailability
+from schemas.trace_context import from_kafka
 from tables.channels import Channel
 
 COMMIT_S: Final = 0.3
@@ -96,7 +97,9 @@ class ChannelReader:
         offer: ChannelAvailability | None = self._decoding.decoded(record)
         if offer is None or not self._wants(offer):
             return None
-        return Change(offer["sku"], record.partition, record.offset, record.coordinate, offer, time.monotonic())
+        trace = from_kafka(record.headers) if record.headers else None
+        at = time.monotonic()
+        return Change(offer["sku"], record.partition, record.offset, record.coordinate, offer, at, trace=trace)
 
     def _go_on(self, *, everything: bool) -> None:
         """Tell of partitions read to their end (or of all, where memory is full) whose rules are known."""

@@ -21,7 +21,7 @@ from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.book import Exceptions
 from connectors.outbound.commerce.effective import quantity
 from connectors.outbound.commerce.feeds import Feeds
-from connectors.outbound.commerce.outbox import Change
+from connectors.outbound.commerce.outbox import Change, traces
 from connectors.outbound.commerce.reader import ChannelReader
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.shop_adapter import (
@@ -35,6 +35,7 @@ from connectors.outbound.commerce.shop_adapter import (
 )
 from connectors.process import Process
 from schemas.codec import Codec
+from schemas.tracing import tracer
 from tables.channels import Channel
 
 LOG: Final = logging.getLogger("shop")
@@ -155,7 +156,11 @@ class Shop:
                 for sku, change in left.items()
             ]
             asked = {item.sku: item.quantity for item in items}
-            for result in await self._results(items):
+            with tracer.sending("set quantities", traces(left.values())) as span:
+                if span.recorded:
+                    span.tell({"stockstream.channel": self._settings.shop_channel, "stockstream.changes": len(items)})
+                results = await self._results(items)
+            for result in results:
                 metrics.SHOP_ITEMS.labels(result.outcome.lower()).inc()
                 if not self._outbox.holds(left[result.sku]) or await self._settled(
                     left[result.sku], asked[result.sku], result

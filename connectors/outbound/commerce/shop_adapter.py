@@ -13,6 +13,7 @@ import httpx2
 import orjson
 
 from connectors.retry_after import retry_after
+from schemas.tracing import HERE
 
 PASSING: Final = frozenset({401, 403, 404, 408, 425})
 """Refusals that say nothing about the request: a wrong token or address is mended, and then it goes on."""
@@ -107,11 +108,11 @@ class RestShop(CommerceAdapter):
 
     async def _ask(self, method: str, path: str, content: bytes | None = None) -> Any:
         """The answer's content, None for 404; anything but an answer in order raises."""
+        here = HERE.get()
+        headers = {"content-type": "application/json", **({} if here is None else here.http())}
         try:
             async with asyncio.timeout(self._total_s):
-                answer = await self._client.request(
-                    method, path, content=content, headers={"content-type": "application/json"}
-                )
+                answer = await self._client.request(method, path, content=content, headers=headers)
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from error
         if answer.status_code == 429:

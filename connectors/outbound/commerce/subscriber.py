@@ -15,13 +15,14 @@ from connectors.outbound.commerce.book import Book, Exceptions, well
 from connectors.outbound.commerce.delivery import GONE, Answer, Parcel, Post
 from connectors.outbound.commerce.effective import effective, effective_at
 from connectors.outbound.commerce.feeds import Feeds
-from connectors.outbound.commerce.outbox import Change
+from connectors.outbound.commerce.outbox import Change, traces
 from connectors.outbound.commerce.reader import ChannelReader
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.signing import SecretError, signed, signer
 from connectors.outbound.commerce.subscriptions import Subscription
 from schemas.clock import wall_ms
 from schemas.codec import Codec
+from schemas.tracing import tracer
 from tables.channels import Channel
 
 CATEGORY: Final = "WEBHOOK_UNDELIVERABLE"
@@ -140,16 +141,33 @@ class Subscriber:
         return rest > 0
 
     async def _attempt(self, parcel: Parcel) -> Answer:
-        try:  # secrets are read anew: whoever changes a file need not restart anything
-            signers = [signer(place) for place in self.subscription.secrets]
-            headers = signed(signers, parcel.id, datetime.now(UTC), parcel.body)
-            answer = await self._post(self.subscription.url, headers, parcel.body)
-        except SecretError as error:
-            answer = Answer(0, str(error), 0.0)
+        with tracer.sending("POST webhook", traces(parcel.changes)) as span:
+            try:  # secrets are read anew: whoever changes a file need not restart anything
+                signers = [signer(place) for place in self.subscription.secrets]
+                headers = signed(signers, parcel.id, datetime.now(UTC), parcel.body)
+                if span.context is not None:
+                    headers = {**headers, **span.context.http()}
+                answer = await self._post(self.subscription.url, headers, parcel.body)
+            except SecretError as error:
+                answer = Answer(0, str(error), 0.0)
+            if span.recorded:
+                span.tell(self._said(parcel, answer))
+                if not answer.ok:
+                    span.failed(str(answer.status))
         outcome = "delivered" if answer.ok else "gone" if answer.status == GONE else "failed"
         metrics.DELIVERIES.labels(self.subscription.id, outcome).inc()
         metrics.DELIVERY_SECONDS.labels(self.subscription.id).observe(answer.seconds)
         return answer
+
+    def _said(self, parcel: Parcel, answer: Answer) -> dict[str, str | int]:
+        """What a span says of an attempt."""
+        return {
+            "http.request.method": "POST",
+            "http.response.status_code": answer.status,
+            "stockstream.webhook.subscription": self.subscription.id,
+            "stockstream.webhook.id": parcel.id,
+            "stockstream.changes": len(parcel.changes),
+        }
 
     async def _taken(self, parcel: Parcel, answer: Answer) -> None:
         oldest = min(change.since for change in parcel.changes)

@@ -18,6 +18,7 @@ from connectors.outbound.erp.inquiries import Inquiries
 from connectors.outbound.erp.lanes import Entry, Lanes
 from connectors.outbound.erp.results import Outcome, Results
 from connectors.outbound.erp.throttle import INQUIRY, Throttle
+from schemas.tracing import tracer
 
 T = TypeVar("T")
 LOOK_S: Final = 0.02
@@ -179,11 +180,28 @@ class OnlineSystem:
     async def _send(self, entry: Entry) -> Answer:
         operation = entry.posting["operation"]
         entry.attempt += 1
-        started = time.monotonic()
-        try:
-            return await self._limited(OPERATIONS[operation](self.adapter, entry.posting))
-        finally:
-            metrics.ATTEMPT_SECONDS.labels(self.name, operation).observe(time.monotonic() - started)
+        contexts = () if (trace := entry.trace) is None else (trace,)
+        with tracer.sending(f"POST {operation}", contexts) as span:
+            if span.recorded:
+                span.tell(self._said(entry))
+            started = time.monotonic()
+            try:
+                answer = await self._limited(OPERATIONS[operation](self.adapter, entry.posting))
+            finally:
+                metrics.ATTEMPT_SECONDS.labels(self.name, operation).observe(time.monotonic() - started)
+            if span.recorded:
+                span.tell({"stockstream.erp.outcome": answer.outcome})
+            return answer
+
+    def _said(self, entry: Entry) -> dict[str, str | int]:
+        """What a span says of an attempt."""
+        return {
+            "http.request.method": "POST",
+            "http.request.resend_count": entry.attempt - 1,
+            "stockstream.erp.system": self.name,
+            "stockstream.erp.operation": entry.posting["operation"],
+            "stockstream.correlation_id": entry.posting["correlation_id"],
+        }
 
     async def _limited(self, call: Awaitable[T]) -> T:
         try:
@@ -215,6 +233,7 @@ class OnlineSystem:
             erp_document=answer.erp_document,
             reason=answer.reason,
             shadow=self.shadow,
+            trace=entry.trace,
         )
         if answer.outcome == "REFUSED" and not self.shadow:
             await self._refused(entry, answer)
@@ -237,6 +256,7 @@ class OnlineSystem:
                 "reason": answer.reason or "",
             },
             original=entry.record.value or b"",
+            trace=entry.trace,
         )
 
     def _judge(self, fault: Unanswered) -> None:
@@ -252,7 +272,13 @@ class OnlineSystem:
             outcome: Outcome = "UNKNOWN" if fault.taken else "FAILED"
             entry.ask = fault.taken
             await self._results.attempt(
-                entry.posting, outcome, system=self.name, attempt=entry.attempt, reason=fault.reason, shadow=self.shadow
+                entry.posting,
+                outcome,
+                system=self.name,
+                attempt=entry.attempt,
+                reason=fault.reason,
+                shadow=self.shadow,
+                trace=entry.trace,
             )
         if entry.dropped:
             self.lanes.done(entry)

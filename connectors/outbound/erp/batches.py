@@ -195,6 +195,7 @@ class FileSystem:
                         system=self.name,
                         attempt=1,
                         reason=f"in {file.name}.csv, not acknowledged yet",
+                        trace=entry.trace,
                     )
                     for entry in entries
                 )

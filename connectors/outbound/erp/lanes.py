@@ -14,6 +14,7 @@ from connectors.kafka import Record
 from connectors.outbound.erp.adapter import Answer
 from connectors.outbound.erp.throttle import INQUIRY
 from schemas.records import ErpPosting
+from schemas.trace_context import TraceContext, from_kafka
 
 
 @dataclass(eq=False, slots=True)
@@ -38,6 +39,11 @@ class Entry:
     resting: asyncio.TimerHandle | None = None
     dropped: bool = False
     """Its partition went to another instance."""
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The trace it belongs to, by its record's headers."""
+        return from_kafka(self.record.headers) if self.record.headers else None
 
     @property
     def priority(self) -> int:

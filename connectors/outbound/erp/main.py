@@ -27,12 +27,15 @@ from connectors.outbound.erp.routing_file import parse, single
 from connectors.outbound.erp.settings import Settings
 from connectors.outbound.erp.targets import target
 from connectors.outbound.erp.throttle import Throttle
+from connectors.writer import Writer
 from schemas.clock import clock
 from schemas.codec import Codec
 from schemas.registry import ids
 
 NAME = "erp"
 TELL_S = 0.5
+TRACED_PATIENCE_MS = 300_000
+"""As long as the other producer takes, by librdkafka's default, before a record is given up and the process with it."""
 
 
 def run(settings: Settings) -> int:
@@ -62,7 +65,7 @@ def load_routing(settings: Settings) -> Routing:
 async def _main(it: process.Process, settings: Settings, routing: Routing) -> None:
     codec = await asyncio.to_thread(_codec, settings)
     outgoing = producer(settings)
-    results = Results(outgoing, codec, clock(settings.clock))
+    results = Results(outgoing, codec, clock(settings.clock), lambda: Writer(settings, TRACED_PATIENCE_MS))
     shadows = sorted({shadow for rule in routing.rules for shadow in rule.shadow})
     connectors = [record := Connector(settings, routing, codec, results)]
     for system in routing.systems.values():
@@ -72,7 +75,10 @@ async def _main(it: process.Process, settings: Settings, routing: Routing) -> No
         connector.drivers[shadow] = _driver(routing.systems[shadow], settings, results, connector, shadow=True)
         connector.comparison = _comparison(shadow, settings, routing, results, record, connector)
         connectors.append(connector)
-    await _run(it, connectors, outgoing)
+    try:
+        await _run(it, connectors, outgoing)
+    finally:
+        await results.close()
 
 
 def _comparison(

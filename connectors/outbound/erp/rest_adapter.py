@@ -10,6 +10,7 @@ import orjson
 from connectors.outbound.erp.adapter import Answer, InvoiceStatus, Stock, Unanswered
 from connectors.retry_after import retry_after
 from schemas.records import ErpPosting
+from schemas.tracing import HERE
 
 ENTITY_SETS: Final[Mapping[str, str]] = {
     "goods_receipt": "GoodsReceipts",
@@ -90,7 +91,11 @@ class RestAdapter:
             "POST",
             self._sets[posting["operation"]],
             data=orjson.dumps(entity(posting)),
-            headers={"Content-Type": "application/json", "Idempotency-Key": posting["idempotency_key"]},
+            headers={
+                "Content-Type": "application/json",
+                "Idempotency-Key": posting["idempotency_key"],
+                **({} if (here := HERE.get()) is None else here.http()),
+            },
         )
         if response.status in (200, 201):
             return _taken("POSTED", _object(response, sent=True))

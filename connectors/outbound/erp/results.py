@@ -1,15 +1,17 @@
 """The audit trail and what people have to settle: results, exceptions and dead letters, delivered before offsets move."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from confluent_kafka.aio import AIOProducer
 
 from connectors.kafka import Record
 from connectors.outbound.erp import metrics
+from connectors.writer import Writer
 from schemas.clock import Clock
 from schemas.codec import Codec, Undecodable
 from schemas.records import DeadLetter, ErpPosting, ErpPostingResult
+from schemas.trace_context import TraceContext, from_kafka
 from tables.exceptions import CATEGORIES, raised
 
 POSTINGS, RESULTS, EXCEPTIONS, LETTERS = "erp.postings", "erp.posting-results", "exceptions", "dead-letters"
@@ -19,8 +21,16 @@ Outcome = Literal["POSTED", "DUPLICATE", "REFUSED", "FAILED", "UNKNOWN"]
 class Results:
     """Writes to the topics; every method returns once the broker has the record."""
 
-    def __init__(self, producer: AIOProducer, codec: Codec, now: Clock) -> None:
+    def __init__(self, producer: AIOProducer, codec: Codec, now: Clock, traced: Callable[[], Writer]) -> None:
         self._producer, self._codec, self.now = producer, codec, now
+        self._make_traced = traced
+        self._traced: Writer | None = None
+        """Writes what belongs to a trace, made with the first of it: the other takes no headers."""
+
+    async def close(self) -> None:
+        """Give back what was made here."""
+        if self._traced is not None:
+            await self._traced.close()
 
     async def attempt(
         self,
@@ -32,6 +42,7 @@ class Results:
         erp_document: str | None = None,
         reason: str | None = None,
         shadow: bool = False,
+        trace: TraceContext | None = None,
     ) -> None:
         """What came of one attempt."""
         record: ErpPostingResult = {
@@ -53,7 +64,7 @@ class Results:
         if outcome in ("POSTED", "DUPLICATE") and not shadow:
             waited = max(0, record["answered_at"] - posting["created_at"]) / 1000
             metrics.POSTING_SECONDS.labels(system, posting["operation"]).observe(waited)
-        await self._write(RESULTS, posting["document"], record)
+        await self._write(RESULTS, posting["document"], record, trace)
 
     async def exception(
         self,
@@ -65,6 +76,7 @@ class Results:
         owner: str | None = None,
         evidence: Mapping[str, str] | None = None,
         original: bytes = b"",
+        trace: TraceContext | None = None,
     ) -> None:
         """Something a person has to settle about one posting."""
         record = raised(
@@ -80,7 +92,7 @@ class Results:
             original=original,
         )
         metrics.EXCEPTIONS.labels(category).inc()
-        await self._write(EXCEPTIONS, record["exception_id"], record)
+        await self._write(EXCEPTIONS, record["exception_id"], record, trace)
 
     async def finding(
         self, category: str, subject: tuple[str, str], message: str, *, coordinate: str, evidence: Mapping[str, str]
@@ -110,8 +122,12 @@ class Results:
             "failed_at": self.now(),
         }
         metrics.DEAD_LETTERS.labels(error.category).inc()
-        await self._write(LETTERS, record.coordinate, letter)
+        await self._write(LETTERS, record.coordinate, letter, from_kafka(record.headers))
 
-    async def _write(self, topic: str, key: str, record: Mapping[str, Any]) -> None:
+    async def _write(self, topic: str, key: str, record: Mapping[str, Any], trace: TraceContext | None = None) -> None:
+        if trace is not None:
+            self._traced = self._traced or self._make_traced()
+            await self._traced.write(topic, key, self._codec.encode(topic, record), dict(trace.kafka()))
+            return
         delivered = await self._producer.produce(topic, self._codec.encode(topic, record), key.encode())
         await delivered
