@@ -4,10 +4,7 @@ What the order still holds follows in `tables/held.py`, what the ERP hears of it
 not depend on how document and scans interleave.
 """
 
-import hashlib
 from typing import Any, Literal, NotRequired, TypedDict, cast
-
-import orjson
 
 from schemas.records import SELLABLE, OrderDocument, OrderEvent, OrderPromised, OrderReserved, OrderScan, PostingAnswer
 from tables.conditions import Open, conflict
@@ -15,25 +12,14 @@ from tables.inspection import add, move
 from tables.ledger_entry import Told
 from tables.outcome import Output
 from tables.posting_book import MOST_CAUSES, Books, answered, renewed
-
-UNLINED = -(2**63)
-"""Stands for the revision of an order whose lines nobody has sent."""
+from tables.revisions import Differs, Head, newest
 
 
-class OrderFacts(TypedDict):
-    """The newest revision; lines are [line, sku, location, allocated, requested_ship_date, status, ordered].
+class OrderFacts(Head):
+    """The newest revision; lines are [line, sku, location, allocated, requested_ship_date, status, ordered]."""
 
-    A revision that closes or cancels the order may leave its lines out: then those of the newest that has any hold.
-    """
-
-    revision: int
-    lined: int
-    """The revision the lines are from."""
-    content: str
-    status: str
     channel: str
     priority: int
-    lines: list[list[Any]]
 
 
 class Row(TypedDict):
@@ -134,8 +120,6 @@ def _promise(row: Row, promised: OrderPromised) -> None:
 
 
 def _order(row: Row, order: OrderDocument, event: OrderEvent, outputs: list[Output]) -> None:
-    """The newest revision holds; an older one, or the same again, changes nothing; of two that differ the first."""
-    held, revision = row["order"], order["revision"]
     lines = [
         [
             line["line"],
@@ -148,29 +132,14 @@ def _order(row: Row, order: OrderDocument, event: OrderEvent, outputs: list[Outp
         ]
         for line in {line["line"]: line for line in order["lines"]}.values()  # a line number names one line
     ]
-    listed = bool(lines) or order["status"] == "OPEN"
-    if held is not None and revision < held["revision"]:
-        if listed and revision > held["lined"]:
-            held["lines"], held["lined"] = lines, revision
+    number = event["order_number"]
+    try:
+        head = newest(row["order"], f"sales orders {number}", order["revision"], order["status"], lines, order)
+    except Differs as error:
+        outputs.append(conflict(("SALES_ORDER", number), str(error), event, order["channel"], error.evidence))
         return
-    content = hashlib.blake2b(orjson.dumps(order, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
-    if held is not None and revision == held["revision"]:
-        if content != held["content"]:
-            number = event["order_number"]
-            message = f"Two different sales orders {number} carry revision {revision}; the first one holds."
-            evidence = {"revision": str(revision), "held": held["content"], "refused": content}
-            outputs.append(conflict(("SALES_ORDER", number), message, event, order["channel"], evidence))
+    if head is None:
         return
-    if not listed and held is not None:
-        lines = held["lines"]
-    row["order"] = {
-        "revision": revision,
-        "lined": revision if listed else held["lined"] if held is not None else UNLINED,
-        "content": content,
-        "status": order["status"],
-        "channel": order["channel"],
-        "priority": order["priority"],
-        "lines": lines,
-    }
+    row["order"] = {**head, "channel": order["channel"], "priority": order["priority"]}
     row["reserved"] = {}
     renewed(row["books"])

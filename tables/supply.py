@@ -4,10 +4,7 @@ Facts are kept per source (newest revision, newest acknowledgement by line, newe
 as sums), so the row depends on the set of facts, not on how their topics interleave. `tables/ladder.py` derives.
 """
 
-import hashlib
 from typing import Any, NotRequired, TypedDict, cast
-
-import orjson
 
 from schemas.records import (
     SELLABLE,
@@ -26,30 +23,19 @@ from tables.ledger_entry import Told
 from tables.measures import rungs
 from tables.outcome import Output
 from tables.posting_book import MOST_CAUSES, Books, answered, renewed
-
-UNLINED = -(2**63)
-"""Stands for the revision of an order whose lines nobody has sent."""
+from tables.revisions import Differs, Head, newest
 
 
-class OrderFacts(TypedDict):
-    """The purchase order's newest revision; lines are [line, sku, quantity, requested_date, over %, under %].
+class OrderFacts(Head):
+    """The purchase order's newest revision; lines are [line, sku, quantity, requested_date, over %, under %]."""
 
-    A revision that closes or cancels the order may leave its lines out: then those of the newest that has any hold.
-    """
-
-    revision: int
-    lined: int
-    """The revision the lines are from."""
-    content: str
     supplier: str
     ship_to: str
-    status: str
     fence: int
     offset: int
     ordered_at: int
     unannounced: bool
     """Its goods receipts need no ship notice."""
-    lines: list[list[Any]]
 
 
 class Row(TypedDict):
@@ -121,8 +107,6 @@ def fold(row: Row, event: SupplyEvent, outputs: list[Output]) -> None:
 
 
 def _order(row: Row, order: SupplyOrder, event: SupplyEvent, outputs: list[Output]) -> None:
-    """The newest revision holds; an older one, or the same again, changes nothing; of two that differ the first."""
-    held = row["order"]
     lines = [
         [
             line["line"],
@@ -134,35 +118,23 @@ def _order(row: Row, order: SupplyOrder, event: SupplyEvent, outputs: list[Outpu
         ]
         for line in {line["line"]: line for line in order["lines"]}.values()  # a line number names one line
     ]
-    revision = order["revision"]
-    listed = bool(lines) or order["status"] == "OPEN"
-    if held is not None and revision < held["revision"]:
-        if listed and revision > held["lined"]:
-            held["lines"], held["lined"] = lines, revision
+    number, status = event["po_number"], order["status"]
+    said = (order["supplier"], order["ship_to"], status, order["ordered_at"], lines)
+    try:
+        head = newest(row["order"], f"purchase orders {number}", order["revision"], status, lines, said)
+    except Differs as error:
+        outputs.append(conflict(("PURCHASE_ORDER", number), str(error), event, order["supplier"], error.evidence))
         return
-    said = (order["supplier"], order["ship_to"], order["status"], order["ordered_at"], lines)
-    content = hashlib.blake2b(orjson.dumps(said), digest_size=8).hexdigest()
-    if held is not None and revision == held["revision"]:
-        if content != held["content"]:
-            number = event["po_number"]
-            message = f"Two different purchase orders {number} carry revision {revision}; the first one holds."
-            evidence = {"revision": str(revision), "held": held["content"], "refused": content}
-            outputs.append(conflict(("PURCHASE_ORDER", number), message, event, order["supplier"], evidence))
+    if head is None:
         return
-    if not listed and held is not None:
-        lines = held["lines"]
     row["order"] = {
-        "revision": revision,
-        "lined": revision if listed else held["lined"] if held is not None else UNLINED,
-        "content": content,
+        **head,
         "supplier": order["supplier"],
         "ship_to": order["ship_to"],
-        "status": order["status"],
         "fence": order["overdue_fence_days"],
         "offset": order["overdue_offset_days"],
         "ordered_at": order["ordered_at"],
         "unannounced": bool(order["posts_without_notice"]),
-        "lines": lines,
     }
     renewed(row["books"])
 
