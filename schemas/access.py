@@ -3,12 +3,13 @@
 Secrets come from files, read when a client is made, so that a rotated secret needs a restart at most.
 """
 
+import os
 import ssl
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from schemas.environment import SettingError, Shared
+from schemas.environment import PREFIX, SettingError, Shared
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER")
@@ -35,9 +36,29 @@ def checked(settings: Shared) -> Shared:
             raise SettingError("STOCKSTREAM_SASL_USERNAME: needed with a SASL protocol")
         if settings.sasl_mechanism == "OAUTHBEARER" and not settings.sasl_token_url:
             raise SettingError("STOCKSTREAM_SASL_TOKEN_URL: needed with OAUTHBEARER")
-    if bool(settings.ssl_certificate_file) != bool(settings.ssl_key_file):
-        raise SettingError("STOCKSTREAM_SSL_CERTIFICATE_FILE and STOCKSTREAM_SSL_KEY_FILE: set both or none")
+    _pair(settings, "ssl")
     return settings
+
+
+def _pair(settings: Shared, of: Literal["ssl", "registry", "redis"]) -> None:
+    """Raise SettingError where our certificate is named without its key, or the key alone."""
+    certificate, key = (f"{of}_{part}_file" for part in ("certificate", "key"))
+    if bool(getattr(settings, certificate)) != bool(getattr(settings, key)):
+        raise SettingError(f"{PREFIX}{certificate.upper()} and {PREFIX}{key.upper()}: set both or none")
+
+
+def _files(settings: Shared, **names: str) -> dict[str, str]:
+    """Options of a client that take a file, for those settings that name one; SettingError where it cannot be read.
+
+    TLS libraries tell little of a file that they cannot read.
+    """
+    named = {option: (name, getattr(settings, name)) for option, name in names.items() if getattr(settings, name)}
+    for name, path in named.values():
+        try:
+            os.close(os.open(path, os.O_RDONLY))  # a folder of certificates is as good
+        except OSError as error:
+            raise SettingError(f"{PREFIX}{name.upper()}={path}: {error.strerror}") from None
+    return {option: path for option, (_, path) in named.items()}
 
 
 def encrypted(settings: Shared) -> bool:
@@ -61,12 +82,14 @@ def librdkafka(settings: Shared) -> dict[str, Any]:
         return conf
     conf["security.protocol"] = settings.security_protocol
     if encrypted(settings):
-        files = {
-            "ssl.ca.location": settings.ssl_ca_file,
-            "ssl.certificate.location": settings.ssl_certificate_file,
-            "ssl.key.location": settings.ssl_key_file,
-        }
-        conf |= {name: path for name, path in files.items() if path}
+        conf |= _files(
+            settings,
+            **{
+                "ssl.ca.location": "ssl_ca_file",
+                "ssl.certificate.location": "ssl_certificate_file",
+                "ssl.key.location": "ssl_key_file",
+            },
+        )
     if not sasl(settings):
         return conf
     conf["sasl.mechanism"] = settings.sasl_mechanism
@@ -79,6 +102,7 @@ def librdkafka(settings: Shared) -> dict[str, Any]:
         }
         if settings.sasl_scope:
             conf["sasl.oauthbearer.scope"] = settings.sasl_scope
+        conf |= _files(settings, **{"https.ca.location": "sasl_token_ca_file"})
     else:
         conf |= {"sasl.username": settings.sasl_username, "sasl.password": password(settings)}
     return conf
@@ -86,17 +110,34 @@ def librdkafka(settings: Shared) -> dict[str, Any]:
 
 def tls(settings: Shared) -> ssl.SSLContext:
     """The same trust and certificate for clients that speak TLS by Python's own library."""
-    context = ssl.create_default_context(cafile=settings.ssl_ca_file or None)
-    if settings.ssl_certificate_file:
-        context.load_cert_chain(settings.ssl_certificate_file, settings.ssl_key_file)
+    own = _files(settings, cafile="ssl_ca_file", certfile="ssl_certificate_file", keyfile="ssl_key_file")
+    context = ssl.create_default_context(cafile=own.get("cafile"))
+    if "certfile" in own:
+        context.load_cert_chain(own["certfile"], own["keyfile"])
     return context
+
+
+def token_endpoint(settings: Shared) -> ssl.SSLContext:
+    """Trust for the token endpoint of OAUTHBEARER, which need not be the broker's."""
+    return ssl.create_default_context(cafile=_files(settings, cafile="sasl_token_ca_file").get("cafile"))
 
 
 def registry_client(settings: Shared) -> dict[str, Any]:
     """The registry client's configuration; raise SettingError."""
+    _pair(settings, "registry")
     conf: dict[str, Any] = {"url": settings.registry}
-    if settings.registry_ca_file:
-        conf["ssl.ca.location"] = settings.registry_ca_file
+    if settings.registry.startswith("https:"):
+        system = ssl.get_default_verify_paths()  # the client's own default is a list that comes with a package
+        if trusted := system.cafile or system.capath:
+            conf["ssl.ca.location"] = trusted
+        conf |= _files(
+            settings,
+            **{
+                "ssl.ca.location": "registry_ca_file",
+                "ssl.certificate.location": "registry_certificate_file",
+                "ssl.key.location": "registry_key_file",
+            },
+        )
     if settings.registry_username:
         word = secret(settings.registry_password_file, "STOCKSTREAM_REGISTRY_PASSWORD_FILE")
         conf["basic.auth.user.info"] = f"{settings.registry_username}:{word}"
@@ -105,14 +146,17 @@ def registry_client(settings: Shared) -> dict[str, Any]:
 
 def redis(settings: Shared) -> dict[str, Any]:
     """What a Redis client is given besides the URL; raise SettingError."""
+    _pair(settings, "redis")
     address = urlsplit(settings.redis)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = _files(
+        settings, ssl_ca_certs="redis_ca_file", ssl_certfile="redis_certificate_file", ssl_keyfile="redis_key_file"
+    )
+    if options and address.scheme != "rediss":
+        raise SettingError(
+            "STOCKSTREAM_REDIS_CA_FILE and _CERTIFICATE_FILE: need a URL with rediss:// in STOCKSTREAM_REDIS"
+        )
     if settings.redis_password_file:
         if address.password:
             raise SettingError("STOCKSTREAM_REDIS_PASSWORD_FILE: the URL in STOCKSTREAM_REDIS has a password too")
         options["password"] = secret(settings.redis_password_file, "STOCKSTREAM_REDIS_PASSWORD_FILE")
-    if settings.redis_ca_file:
-        if address.scheme != "rediss":
-            raise SettingError("STOCKSTREAM_REDIS_CA_FILE: needs a URL with rediss:// in STOCKSTREAM_REDIS")
-        options["ssl_ca_certs"] = settings.redis_ca_file
     return options

@@ -48,20 +48,23 @@ class Shared:
     sasl_password_file: str = setting("", "File with the password; of OAUTHBEARER the client secret.")
     sasl_token_url: str = setting("", "OAUTHBEARER: token endpoint of the identity provider.")
     sasl_scope: str = setting("", "OAUTHBEARER: scope to ask for.")
+    sasl_token_ca_file: str = setting("", "Certificates to trust the token endpoint by; empty: those of the system.")
     registry_ca_file: str = setting("", "Certificates to trust the registry by; empty: those of the system.")
+    registry_certificate_file: str = setting("", "Our certificate, where the registry asks for one.")
+    registry_key_file: str = setting("", "Its private key.")
     registry_username: str = setting("", "User name at the registry; empty where it asks for none.")
     registry_password_file: str = setting("", "File with the password at the registry.")
     redis_password_file: str = setting("", "File with Redis's password, instead of one in the URL; read at each start.")
     redis_ca_file: str = setting("", "Certificates to trust Redis by where its URL is rediss://; empty: the system's.")
-
-
-def variable(of: Field[Any]) -> str:
     redis_certificate_file: str = setting("", "Our certificate, where Redis asks for one (its default with TLS).")
     redis_key_file: str = setting("", "Its private key.")
     otlp_endpoint: str = setting("", "Base URL of an OTLP/HTTP collector that spans go to; empty: none are made.")
     otlp_ratio: float = setting(
         0.01, "Share, 0 to 1, of the traces begun here that are kept; others' are theirs to say."
     )
+
+
+def variable(of: Field[Any]) -> str:
     """The environment variable of a setting."""
     edge = of.metadata.get("edge", "")
     return f"{PREFIX}{edge + '_' if edge else ''}{of.name.upper()}"
@@ -100,9 +103,6 @@ def _value(name: str, of: Field[Any], text: str) -> Any:
         if number < of.metadata.get("least", 1):
             raise SettingError(f"{name}={text} is too small")
         return number
-    if of.type is bool:
-        if text.lower() not in ("true", "false"):
-            raise SettingError(f"{name}={text!r} is neither true nor false")
     if of.type is float:
         try:
             share = float(text)
@@ -111,6 +111,9 @@ def _value(name: str, of: Field[Any], text: str) -> Any:
         if not 0 <= share <= 1:
             raise SettingError(f"{name}={text!r} is not a number from 0 to 1")
         return share
+    if of.type is bool:
+        if text.lower() not in ("true", "false"):
+            raise SettingError(f"{name}={text!r} is neither true nor false")
         return text.lower() == "true"
     return text
 

@@ -8,7 +8,7 @@ import aiohttp
 import faust
 from aiokafka.abc import AbstractTokenProvider
 
-from schemas.access import checked, encrypted, password, sasl, tls
+from schemas.access import checked, encrypted, password, sasl, tls, token_endpoint
 from schemas.environment import Shared
 
 EARLY_S = 30.0
@@ -34,7 +34,7 @@ class Tokens(AbstractTokenProvider):
             timeout = aiohttp.ClientTimeout(total=10)
             async with (
                 aiohttp.ClientSession(headers=who, timeout=timeout, raise_for_status=True) as session,
-                session.post(self._settings.sasl_token_url, data=form) as answer,
+                session.post(self._settings.sasl_token_url, data=form, ssl=token_endpoint(self._settings)) as answer,
             ):
                 said = await answer.json()
             self._token = said["access_token"]

@@ -75,12 +75,18 @@ def asking_for_a_password(behind: str, user: str, password: str) -> Iterator[Ask
 
 
 @contextlib.contextmanager
-def speaking_tls(port: int, authority: Authority) -> Iterator[int]:
-    """A port at which TLS is spoken for a server that does not; its certificate is the authority's."""
+def speaking_tls(port: int, authority: Authority, *, mutual: bool = False) -> Iterator[int]:
+    """A port at which TLS is spoken for a server that does not; its certificate is the authority's.
+
+    With `mutual` only those who show a certificate of the same authority are heard.
+    """
     loop, listening, found = asyncio.new_event_loop(), threading.Event(), list[int]()
-    files = authority.issue("redis")
+    files = authority.issue(f"tls-{port}")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.certificate, files.key)
+    if mutual:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(authority.ca)
 
     async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaConsumer
+from between import speaking_tls
 from confluent_kafka.admin import AdminClient
 from secured_site import APP, SecuredSite, until
 
@@ -46,9 +47,17 @@ def by_token(site: SecuredSite, url: str, secret: str = SECRET) -> dict[str, Any
 
 @pytest.mark.stack
 def test_a_worker_and_a_connector_work_with_tokens(site: SecuredSite):
-    """Faust's consumer, aiokafka's transactions and librdkafka's own grant get in by tokens, and stay in past their end."""
-    with endpoint(site, lives_s=20) as server:
-        tokens = by_token(site, server.url)
+    """Faust's consumer, aiokafka's transactions and librdkafka's own grant get in by tokens, and stay in past their end.
+
+    The token endpoint speaks TLS by an authority of its own.
+    """
+    assert site.stack.authority is not None
+    with (
+        endpoint(site, lives_s=20) as server,
+        speaking_tls(server.server_address[1], site.stack.authority) as port,
+    ):
+        trusted = {"sasl_token_ca_file": site.stack.authority.ca}
+        tokens = by_token(site, f"https://127.0.0.1:{port}/token") | trusted
         worker = site.process("worker", "worker", port="STOCKSTREAM_HTTP_PORT", **tokens)
         view = site.process("redis-view", "connect", "redis", port="STOCKSTREAM_VIEW_HTTP_PORT", **tokens)
         await_all([worker, view], 90)
