@@ -13,6 +13,7 @@ create table if not exists heard (channel text, sku text, revision integer, quan
     effective integer, effective_at integer, primary key (channel, sku));
 create table if not exists messages (id text primary key, times integer not null);
 create table if not exists counts (name text primary key, value integer not null);
+create table if not exists traces (parent text not null);
 """
 
 
@@ -31,6 +32,11 @@ class Books:
             "insert into counts values (?, ?) on conflict (name) do update set value = value + excluded.value",
             (name, by),
         )
+
+    def note_trace(self, parent: str | None) -> None:
+        """The trace that a request which was taken came in, if any."""
+        if parent is not None:
+            self._db.execute("insert into traces values (?)", (parent,))
 
     # ---- inventory ----------------------------------------------------------------------------------------------
 
@@ -128,4 +134,5 @@ class Books:
             "heard": heard,
             "messages": dict(self._db.execute("select id, times from messages").fetchall()),
             "counts": dict(self._db.execute("select name, value from counts").fetchall()),
+            "traces": [parent for (parent,) in self._db.execute("select parent from traces")],
         }

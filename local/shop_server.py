@@ -66,6 +66,7 @@ class ShopServer:
         if answer is None:
             sale = self.misbehaviour.chance(self.misbehaviour.faults.sale_rate)
             answer = self.books.set_items(key, body, items, sale=sale)
+            self.books.note_trace(request.headers.get("traceparent"))
         return await self.misbehaviour.after() or web.Response(body=answer, content_type="application/json")
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -97,6 +98,7 @@ class ShopServer:
         if message["type"] not in TYPES:
             return web.Response(status=204)
         self.books.count(message["type"])
+        self.books.note_trace(request.headers.get("traceparent"))
         gaps = self.books.hear(request.headers["webhook-id"], message["data"]["changes"])
         return await self.misbehaviour.after() or web.json_response({"resync": gaps} if gaps else {})
 

@@ -4,9 +4,10 @@ What is kept is decided before a span is made, so the SDK keeps all of them. OTE
 …_CLIENT_KEY, …_TIMEOUT, …_COMPRESSION, OTEL_BSP_* and OTEL_RESOURCE_ATTRIBUTES work as everywhere.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from opentelemetry.context import Context
@@ -39,7 +40,9 @@ class Spans:
     """Makes spans and sends them to `endpoint`, a collector's base URL."""
 
     def __init__(self, endpoint: str, process: str, app: str) -> None:
-        said = {"service.namespace": app, "service.version": version("stockstream")}
+        said = {"service.namespace": app}
+        with contextlib.suppress(PackageNotFoundError):  # run from the source tree
+            said["service.version"] = version("stockstream")
         if not os.environ.get("OTEL_SERVICE_NAME"):
             said["service.name"] = f"stockstream-{process}"
         provider = TracerProvider(ALWAYS_ON, Resource.create(said), shutdown_on_exit=False)
