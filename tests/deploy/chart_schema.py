@@ -23,7 +23,7 @@ OF_THE_CHART: Final = (
     "API_KEYS_FILE", "REDIS_PASSWORD_FILE", "REDIS_CA_FILE", "VIEW_HTTP_HOST", "VIEW_HTTP_PORT",
     "COMMERCE_HTTP_HOST", "COMMERCE_HTTP_PORT", "COMMERCE_SUBSCRIPTIONS", "COMMERCE_SHOP_URL", "COMMERCE_SHOP_TOKEN",
     "COMMERCE_SHOP_TOKEN_FILE", "COMMERCE_SHOP_CHANNEL", "ERP_HTTP_HOST", "ERP_HTTP_PORT", "ERP_ROUTING", "ERP_URL",
-    "ERP_TOKEN_FILE",
+    "ERP_TOKEN_FILE", "OTLP_ENDPOINT", "OTLP_RATIO",
 )  # fmt: skip
 """Settings that the chart's own values say; they cannot be given a second time."""
 PROCESS: Final = {
@@ -97,6 +97,8 @@ BY_PATH: Final[dict[str, dict[str, Any]]] = {
     "erp.url": HTTP,
     "shop.url": HTTP,
     "networkPolicy.dns.port": PORT,
+    "tracing.endpoint": HTTP,
+    "tracing.ratio": {"type": "number", "minimum": 0, "maximum": 1},
 }
 
 

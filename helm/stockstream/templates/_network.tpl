@@ -62,6 +62,9 @@
 {{- if eq .component "webhooks" }}
 {{ include "stockstream.egressRule" (dict "to" $policy.webhooks.to "ports" $policy.webhooks.ports) }}
 {{- end }}
+{{- if and $values.tracing.endpoint (ne .component "setup") }}
+{{ include "stockstream.egressRule" (dict "to" $policy.collector.to "ports" (list (include "stockstream.urlPort" $values.tracing.endpoint))) }}
+{{- end }}
 {{- with $policy.extraEgress }}
 {{ toYaml . }}
 {{- end }}

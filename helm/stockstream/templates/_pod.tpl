@@ -8,6 +8,14 @@
 - name: STOCKSTREAM_DATA_DIR
   value: /var/lib/stockstream
 {{ include "stockstream.accessEnv" . | trim }}
+{{- with .root.Values.tracing }}
+{{- if .endpoint }}
+- name: STOCKSTREAM_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: STOCKSTREAM_OTLP_RATIO
+  value: {{ .ratio | quote }}
+{{- end }}
+{{- end }}
 {{- with .env }}
 {{ . }}
 {{- end }}
