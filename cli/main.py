@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import acls, api, commerce, compare, erp, redis_view, trace
+from cli import acls, api, commerce, compare, erp, redis_view, second_site, trace
 from cli.console import Json, fail, let_in, out, print_json, settings_or_fail, tell
 from schemas import environment
 from streams.settings import Settings
@@ -33,6 +33,8 @@ app.add_typer(redis_view.view_app, name="view")
 app.command("api")(api.api)
 app.command("trace")(trace.trace)
 app.command("compare")(compare.compare)
+app.command("mirror")(second_site.mirror)
+app.command("handover")(second_site.handover)
 connect_app.command("redis")(redis_view.connect_redis)
 connect_app.command("webhooks")(commerce.connect_webhooks)
 connect_app.command("shop")(commerce.connect_shop)

@@ -53,6 +53,11 @@ class Comparison:
 
 def other_site(text: str) -> Shared:
     """Settings of a site from lines `STOCKSTREAM_NAME=value`; raise SettingError. Nothing is taken from our own."""
+    return read(Shared, {name: value for name, value in lines(text).items() if name in _SHARED})
+
+
+def lines(text: str) -> dict[str, str]:
+    """The variables of a file with lines `STOCKSTREAM_NAME=value`; raise SettingError naming the line."""
     environment: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
@@ -62,7 +67,7 @@ def other_site(text: str) -> Shared:
         if not equals or not name.startswith(PREFIX):
             raise SettingError(f"line {number}: {stripped.split('=')[0]!r}: write {PREFIX}NAME=value")
         environment[name] = value.strip("'\"")
-    return read(Shared, {name: value for name, value in environment.items() if name in _SHARED})
+    return environment
 
 
 def compare(ours: Shared, theirs: Shared, passes: int = 3, wait_s: float = 2.0) -> Comparison:

@@ -159,6 +159,19 @@ def schema_of(registry: SchemaRegistryClient, schema_id: int) -> str | None:
             raise
 
 
+def versions(registry: SchemaRegistryClient, subject: str) -> set[tuple[int, str]]:
+    """Every version of a subject, as id and text; none where it is not known. Raise RegistryError."""
+    with _asking(subject):
+        try:
+            numbers = registry.get_versions(subject)
+        except SchemaRegistryError as error:
+            if error.error_code == NO_SUBJECT:
+                return set()
+            raise
+        found = [registry.get_version(subject, number) for number in numbers]
+    return {(int(version.schema_id), str(version.schema.schema_str)) for version in found}
+
+
 def connected_codec(where: Registry, channels: Iterable[str] = ()) -> Codec:
     """A codec with the ids of every topic: for producers and tools that may wait for the registry."""
     codec = Codec()

@@ -22,9 +22,12 @@ LONG = (
     "deploy/test_chart_processes.py",
     "deploy/test_compose_processes.py",
     "examples/",
+    "faults/",
     "monitoring/test_rules.py",
     "monitoring/test_site_metrics.py",
+    "operation/",
     "pipeline/test_reservations.py",
+    "pipeline/test_traced_site.py",
     "security/",
 )
 """Proofs that take a minute or more each, most of it waiting for killed processes: `make test-long`."""

@@ -22,6 +22,7 @@ from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, Answer
 from connectors.outbound.erp.comparison import Answers, Comparison
 from connectors.outbound.erp.driver import Driver, decode_notes, encode_notes
+from connectors.outbound.erp.epoch import in_epoch
 from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.results import POSTINGS, Results
 from connectors.outbound.erp.routing import Ambiguous, Route, Routing
@@ -116,7 +117,7 @@ class Connector:
         if record.value is None:
             raise Undecodable("NULL_VALUE", "a posting without a value")
         posting: ErpPosting = self._codec.decode(POSTINGS, record.value)
-        return posting
+        return in_epoch(posting, self._settings.epoch)
 
     def _place(self, track: Track, record: Record, posting: ErpPosting, told: list[Awaitable[None]]) -> None:
         """Hand a posting to its system, leave it in the topic for later, or say what is wrong with it."""

@@ -136,6 +136,7 @@ def bare(key: str, cells: Mapping[str, str] | None = None) -> ErpPosting:
     """A posting without its lines, from a file's row or, where the file is gone, from its key alone."""
     cells = cells or {}
     document, step, revision = (*key.rsplit("/", 2), "", "")[:3] if key.count("/") >= 2 else (key, "", "0")
+    revision = revision.partition("@")[0]  # and the epoch, where the site has one
     return {
         "document": document,
         "step": step,

@@ -16,6 +16,9 @@ class Settings(Shared):
     routing: str = setting("", "Path of the routing file (systems, rules); empty: one system at the URL.", edge=EDGE)
     url: str = setting("", "Service root of the one OData-like ERP where there is no routing file.", edge=EDGE)
     token_file: str = setting("", "File with the bearer token of that ERP; empty: none is sent.", edge=EDGE)
+    epoch: str = setting(
+        "", "Ends every idempotency key; set it to a new word at a site that takes over from another.", edge=EDGE
+    )
     rate: int = setting(100, "Requests a second that ERP bears.", edge=EDGE)
     concurrency: int = setting(16, "Postings under way at once in that ERP.", edge=EDGE)
     window: int = setting(20_000, "Most postings held in memory.", edge=EDGE, least=100)
