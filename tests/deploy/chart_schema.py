@@ -18,7 +18,8 @@ SHARED: Final = "worker and what all share"
 OF_THE_CHART: Final = (
     "BOOTSTRAP", "REGISTRY", "REDIS", "APP", "CHANNELS", "CLOCK", "DATA_DIR", "SECURITY_PROTOCOL", "SSL_CA_FILE",
     "SSL_CERTIFICATE_FILE", "SSL_KEY_FILE", "SASL_MECHANISM", "SASL_USERNAME", "SASL_PASSWORD_FILE", "SASL_TOKEN_URL",
-    "SASL_SCOPE", "REGISTRY_CA_FILE", "REGISTRY_USERNAME", "REGISTRY_PASSWORD_FILE", "PARTITIONS", "REPLICATION",
+    "SASL_SCOPE", "SASL_TOKEN_CA_FILE", "REGISTRY_CA_FILE", "REGISTRY_CERTIFICATE_FILE", "REGISTRY_KEY_FILE",
+    "REGISTRY_USERNAME", "REGISTRY_PASSWORD_FILE", "REDIS_CERTIFICATE_FILE", "REDIS_KEY_FILE", "PARTITIONS", "REPLICATION",
     "HTTP_HOST", "HTTP_PORT", "API_HOST", "API_PORT", "API_HEALTH_HOST", "API_HEALTH_PORT", "API_DEVELOPMENT",
     "API_KEYS_FILE", "REDIS_PASSWORD_FILE", "REDIS_CA_FILE", "VIEW_HTTP_HOST", "VIEW_HTTP_PORT",
     "COMMERCE_HTTP_HOST", "COMMERCE_HTTP_PORT", "COMMERCE_SUBSCRIPTIONS", "COMMERCE_SHOP_URL", "COMMERCE_SHOP_TOKEN",
@@ -56,7 +57,7 @@ BY_NAME: Final[dict[str, dict[str, Any]]] = {
     "privateKeyKey": KEY, "commonLabels": TEXTS, "commonAnnotations": TEXTS, "annotations": TEXTS, "labels": TEXTS,
     "podAnnotations": TEXTS, "podLabels": TEXTS, "nodeSelector": TEXTS, "tolerations": LIST, "affinity": FREE,
     "extraEnv": LIST, "extraEnvFrom": LIST, "extraVolumes": LIST, "extraVolumeMounts": LIST, "extraEgress": LIST,
-    "extraMetrics": LIST, "imagePullSecrets": LIST, "topologySpreadConstraints": LIST, "tls": LIST, "to": LIST,
+    "extraMetrics": LIST, "parentRefs": LIST, "timeouts": TEXTS, "imagePullSecrets": LIST, "topologySpreadConstraints": LIST, "tls": LIST, "to": LIST,
     "from": LIST, "relabelings": LIST, "extraPorts": {"type": "array", "items": PORT},
     "ports": {"type": "array", "items": PORT}, "hosts": {"type": "array", "items": {"type": "string", "minLength": 1}},
     "podSecurityContext": FREE, "securityContext": FREE, "resources": FREE, "behavior": FREE, "replicas": WHOLE,
@@ -96,9 +97,10 @@ BY_PATH: Final[dict[str, dict[str, Any]]] = {
     "worker.keda.fallback.replicas": {"type": "integer", "minimum": 2},
     "erp.url": HTTP,
     "shop.url": HTTP,
-    "networkPolicy.dns.port": PORT,
     "tracing.endpoint": HTTP,
     "tracing.ratio": {"type": "number", "minimum": 0, "maximum": 1},
+    "networkPolicy.dns.port": PORT,
+    "monitoring.prometheusRule.runbookUrl": {"type": "string", "pattern": "^$|^https?://\\S*\\{alert\\}\\S*$"},
 }
 
 

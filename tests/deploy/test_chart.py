@@ -33,8 +33,9 @@ OPERATORS = {
     "TriggerAuthentication": "keda.sh/v1alpha1",
     "ServiceMonitor": "monitoring.coreos.com/v1",
     "PrometheusRule": "monitoring.coreos.com/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
 }
-"""Kinds of operators, of which Kubernetes has no schema."""
+"""Kinds of operators and of the Gateway API, of which Kubernetes has no schema."""
 JUDGED_OTHERWISE = {
     "Deployment does not have a host podAntiAffinity set",  # topologySpreadConstraints over hosts say the same
     "Deployment few replicas",  # where KEDA or the autoscaler sets the number, with a minimum of 2
@@ -214,6 +215,19 @@ def test_webhooks_cannot_reach_private_addresses() -> None:
     assert "fc00::/7" in blocks["::/0"]
 
 
+def test_a_gateway_leads_to_the_api() -> None:
+    """Every path of its hosts, to the port of the API's service."""
+    route = next(iter(of_kind("everything", "HTTPRoute").values()))["spec"]
+    service = of_kind("everything", "Service")[route["rules"][0]["backendRefs"][0]["name"]]
+
+    assert component(service) == "api"
+    assert [{"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}] == (
+        route["rules"][0]["backendRefs"]
+    )
+    assert route["parentRefs"]
+    assert route["hostnames"] == ["stock.example.com"]
+
+
 # ---- scaling ----------------------------------------------------------------------------------------------------
 
 
@@ -337,6 +351,21 @@ def test_alerts_and_dashboards_of_the_package_are_shipped_word_for_word(tmp_path
     assert dashboard["data"]["operations.json"] == board
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert dashboard["metadata"]["annotations"]["grafana_folder"] == "Stockstream"
+
+
+def test_runbooks_are_where_the_site_says() -> None:
+    """Whoever is woken follows a link, and only the place of it changes."""
+    asked = 'monitoring.prometheusRule={"enabled":true,"runbookUrl":"https://docs.example.com/x/{alert}/?a=1"}'
+    plain, placed = (
+        [rule for each in of_kind("everything", "PrometheusRule", *sets).values() for group in each["spec"]["groups"] for rule in group["rules"]]
+        for sets in (['monitoring.prometheusRule.runbookUrl=""'], [asked])
+    )  # fmt: skip
+
+    for before, after in zip(plain, placed, strict=True):
+        if "alert" in before:
+            assert before["annotations"].pop("runbook_url") == f"docs/runbooks/{before['alert']}.md"
+            assert after["annotations"].pop("runbook_url") == f"https://docs.example.com/x/{after['alert']}/?a=1"
+        assert before == after
 
 
 def test_nothing_of_an_operator_is_made_unless_asked_for() -> None:

@@ -66,6 +66,7 @@ WRONG: dict[str, Any] = {
     "a secret's name that cannot be one": {"redis": {"existingSecret": "Redis Secret"}},
     "the setup's principal misspelt": {"setup": {"kafka": {"user": "admin"}}},
     "a strategy that is none": {"worker": {"strategy": {"type": "BlueGreen"}}},
+    "a runbook's URL that is the same for all": {"monitoring": {"prometheusRule": {"runbookUrl": "https://docs/x"}}},
     "a port out of range": {"ports": {"health": 70000}},
 }
 
@@ -101,6 +102,11 @@ MISSING: dict[str, tuple[list[str], str]] = {
     "authentication of the API": (['api.keys.existingSecret=""'], "api-keys create"),
     "an ERP": (["erp.enabled=true"], "erp.url"),
     "a shop": (["shop.enabled=true"], "shop.url"),
+    "a gateway": (["api.httpRoute.enabled=true"], "api.httpRoute.parentRefs"),
+    "work for so many workers to fall back to": (
+        ["kafka.partitions=2", "worker.keda.enabled=true"],
+        "worker.keda.fallback.replicas: 3 are more than the 2 workers",
+    ),
     "work for so many workers": (
         ["worker.keda.enabled=true", "worker.keda.minReplicas=20"],
         "more than the 12 workers that can have work",

@@ -54,6 +54,10 @@
 - name: STOCKSTREAM_SASL_SCOPE
   value: {{ . | quote }}
 {{- end }}
+{{- if $kafka.sasl.tokenCa.existingSecret }}
+- name: STOCKSTREAM_SASL_TOKEN_CA_FILE
+  value: /etc/stockstream/secrets/token-ca/{{ $kafka.sasl.tokenCa.key }}
+{{- end }}
 {{- end }}
 {{- end }}
 - name: STOCKSTREAM_REGISTRY
@@ -61,6 +65,14 @@
 {{- if $values.registry.ca.existingSecret }}
 - name: STOCKSTREAM_REGISTRY_CA_FILE
   value: /etc/stockstream/secrets/registry-ca/{{ $values.registry.ca.key }}
+{{- end }}
+{{- with $values.registry.clientCertificate }}
+{{- if .existingSecret }}
+- name: STOCKSTREAM_REGISTRY_CERTIFICATE_FILE
+  value: /etc/stockstream/secrets/registry-client/{{ .certificateKey }}
+- name: STOCKSTREAM_REGISTRY_KEY_FILE
+  value: /etc/stockstream/secrets/registry-client/{{ .privateKeyKey }}
+{{- end }}
 {{- end }}
 {{- if $values.registry.username }}
 - name: STOCKSTREAM_REGISTRY_USERNAME
@@ -74,6 +86,14 @@
 {{- if $values.redis.ca.existingSecret }}
 - name: STOCKSTREAM_REDIS_CA_FILE
   value: /etc/stockstream/secrets/redis-ca/{{ $values.redis.ca.key }}
+{{- end }}
+{{- with $values.redis.clientCertificate }}
+{{- if .existingSecret }}
+- name: STOCKSTREAM_REDIS_CERTIFICATE_FILE
+  value: /etc/stockstream/secrets/redis-client/{{ .certificateKey }}
+- name: STOCKSTREAM_REDIS_KEY_FILE
+  value: /etc/stockstream/secrets/redis-client/{{ .privateKeyKey }}
+{{- end }}
 {{- end }}
 {{- if $values.redis.existingSecret }}
 - name: STOCKSTREAM_REDIS_PASSWORD_FILE
@@ -96,9 +116,17 @@
 {{- if include "stockstream.usesSasl" .root }}
 {{- $secret := required "kafka.sasl.existingSecret: the Secret with the password (of OAUTHBEARER the client secret)" $kafka.sasl.existingSecret }}
 {{- $_ := set $all "kafka-password" (dict "secret" $secret "keys" (list $kafka.sasl.passwordKey)) }}
+{{- if and $kafka.sasl.tokenCa.existingSecret (eq $kafka.sasl.mechanism "OAUTHBEARER") }}
+{{- $_ := set $all "token-ca" (dict "secret" $kafka.sasl.tokenCa.existingSecret "keys" (list $kafka.sasl.tokenCa.key)) }}
+{{- end }}
 {{- end }}
 {{- with $values.registry.ca.existingSecret }}
 {{- $_ := set $all "registry-ca" (dict "secret" . "keys" (list $values.registry.ca.key)) }}
+{{- end }}
+{{- with $values.registry.clientCertificate }}
+{{- if .existingSecret }}
+{{- $_ := set $all "registry-client" (dict "secret" .existingSecret "keys" (list .certificateKey .privateKeyKey)) }}
+{{- end }}
 {{- end }}
 {{- if $values.registry.username }}
 {{- $secret := required "registry.existingSecret: the Secret with the password of registry.username" $values.registry.existingSecret }}
@@ -110,6 +138,11 @@
 {{- end }}
 {{- with $values.redis.ca.existingSecret }}
 {{- $_ := set $all "redis-ca" (dict "secret" . "keys" (list $values.redis.ca.key)) }}
+{{- end }}
+{{- with $values.redis.clientCertificate }}
+{{- if .existingSecret }}
+{{- $_ := set $all "redis-client" (dict "secret" .existingSecret "keys" (list .certificateKey .privateKeyKey)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if eq .component "api" }}
