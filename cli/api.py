@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli.console import Json, err, fail, out, print_json, settings_or_fail
+from cli.console import Json, as_process, err, fail, out, print_json, settings_or_fail
 
 keys_app = typer.Typer(no_args_is_help=True, help="The API's keys: create, list, revoke.")
 File = Annotated[
@@ -21,6 +21,7 @@ def api() -> None:
     from connectors.api.main import run
     from connectors.api.settings import ApiSettings
 
+    as_process("api")
     raise typer.Exit(run(settings_or_fail(ApiSettings)))
 
 

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli.console import Json, fail, let_in, out, print_json, settings_or_fail
+from cli.console import Json, as_process, fail, let_in, out, print_json, settings_or_fail
 from connectors.outbound.commerce.settings import Commerce
 
 webhooks_app = typer.Typer(no_args_is_help=True, help="Webhook subscriptions: how they stand, test, enable again.")
@@ -19,6 +19,7 @@ def connect_webhooks() -> None:
     """Deliver channels' changes to their webhook subscriptions until told to stop."""
     from connectors.outbound.commerce.main import run_webhooks
 
+    as_process("webhooks")
     raise typer.Exit(run_webhooks(settings_or_fail(Commerce)))
 
 
@@ -26,6 +27,7 @@ def connect_shop() -> None:
     """Keep a shop's quantities those of its channel until told to stop."""
     from connectors.outbound.commerce.main import run_shop
 
+    as_process("shop")
     raise typer.Exit(run_shop(settings_or_fail(Commerce)))
 
 

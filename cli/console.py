@@ -1,5 +1,6 @@
 """How every command speaks: results to stdout, everything else to stderr, an error as one line with an exit code."""
 
+import logging
 import sys
 from typing import Annotated, Any, TypeVar
 
@@ -21,8 +22,19 @@ def tell(text: str) -> None:
 
 
 def fail(message: str, code: int = 1) -> typer.Exit:
-    tell(f"[red]error:[/red] {escape(message)}")
+    logs = sys.modules.get("schemas.logs")
+    if logs is not None and logs.speaks_json():
+        logging.getLogger("stockstream").error("%s", message)
+    else:
+        tell(f"[red]error:[/red] {escape(message)}")
     return typer.Exit(code)
+
+
+def as_process(name: str) -> None:
+    """From now on we are a process that runs until told to stop: whatever it says is a line of its log."""
+    from schemas.logs import log_to_stderr
+
+    log_to_stderr("warning", name)
 
 
 def print_json(value: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.console import Json, fail, let_in, out, print_json, settings_or_fail
+from cli.console import Json, as_process, fail, let_in, out, print_json, settings_or_fail
 
 if TYPE_CHECKING:
     from connectors.outbound.erp.settings import Settings
@@ -30,6 +30,7 @@ def connect_erp() -> None:
     from connectors.outbound.erp.main import run
     from connectors.outbound.erp.routing import RoutingError
 
+    as_process("erp")
     try:
         raise typer.Exit(run(chosen()))
     except (RoutingError, ValueError) as error:

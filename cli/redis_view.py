@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.table import Table
 
-from cli.console import Json, fail, out, print_json, settings_or_fail, tell
+from cli.console import Json, as_process, fail, out, print_json, settings_or_fail, tell
 
 if TYPE_CHECKING:
     from connectors.outbound.redis_view.settings import Settings
@@ -31,6 +31,7 @@ def connect_redis() -> None:
     from connectors.outbound.redis_view.main import run
     from schemas.environment import SettingError
 
+    as_process("redis-view")
     try:
         raise typer.Exit(run(chosen()))
     except SettingError as error:

@@ -107,7 +107,7 @@ def run(
     Not let in, at the start or later, it ends with 77 and one line. With `alone` it has work without the broker, and
     stays when it is shut out later.
     """
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, name)
     tracer.start(settings, name)
     try:
         with asyncio.Runner(loop_factory=loop) as runner:

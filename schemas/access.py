@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from schemas.confidential import keep
 from schemas.environment import PREFIX, SettingError, Shared
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -20,7 +21,7 @@ def secret(path: str, variable: str) -> str:
     if not path:
         raise SettingError(f"{variable}: name the file that holds the secret")
     try:
-        return Path(path).read_text().rstrip("\r\n")
+        return keep(Path(path).read_text().rstrip("\r\n"))
     except OSError as error:
         raise SettingError(f"{variable}={path}: {error.strerror}") from None
 

@@ -5,9 +5,11 @@ there when unknown: a misspelt setting never passes for a default.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final, TypeVar
+
+from schemas.confidential import keep, keep_of_url
 
 PREFIX: Final = "STOCKSTREAM_"
 EDGES: Final = ("API", "VIEW", "COMMERCE", "ERP")
@@ -22,9 +24,9 @@ class SettingError(ValueError):
     """A setting that cannot be used; the message names the variable and what it takes."""
 
 
-def setting(default: Any, doc: str, *, edge: str = "", least: int = 1) -> Any:
-    """Declare a setting: its default, its meaning, the edge it belongs to, and the least an integer may be."""
-    return field(default=default, metadata={"doc": doc, "edge": edge, "least": least})
+def setting(default: Any, doc: str, *, edge: str = "", least: int = 1, secret: bool = False) -> Any:
+    """Declare a setting: default, meaning, the edge it belongs to, the least an integer may be, whether it is secret."""
+    return field(default=default, metadata={"doc": doc, "edge": edge, "least": least, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,15 @@ def read(kind: type[T], environment: Mapping[str, str] | None = None, **override
     if strange:
         raise SettingError(f"{', '.join(strange)}: no such setting; `stockstream settings` lists them")
     values = {f.name: _value(name, f, environment[name]) for name, f in known.items() if name in environment}
+    _keep_secrets(known.values(), values)
     return kind(**{**values, **overrides})
+
+
+def _keep_secrets(known: Iterable[Field[Any]], values: Mapping[str, Any]) -> None:
+    """Those that are secret, and passwords in URLs, are never logged from now on."""
+    for of in known:
+        if isinstance(text := values.get(of.name), str):
+            (keep if of.metadata.get("secret") else keep_of_url)(text)
 
 
 def _ours(name: str, edges: set[str]) -> bool:

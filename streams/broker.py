@@ -9,6 +9,7 @@ import faust
 from aiokafka.abc import AbstractTokenProvider
 
 from schemas.access import checked, encrypted, password, sasl, tls, token_endpoint
+from schemas.confidential import CONFIDENTIAL
 from schemas.environment import Shared
 
 EARLY_S = 30.0
@@ -37,7 +38,8 @@ class Tokens(AbstractTokenProvider):
                 session.post(self._settings.sasl_token_url, data=form, ssl=token_endpoint(self._settings)) as answer,
             ):
                 said = await answer.json()
-            self._token = said["access_token"]
+            CONFIDENTIAL.forget(self._token)
+            self._token = CONFIDENTIAL.keep(said["access_token"])
             self._until = time.monotonic() + max(0.0, float(said.get("expires_in", 300)) - EARLY_S)
         return self._token
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import ssl
-import sys
 from typing import Final
 
 from aiokafka.errors import SaslAuthenticationFailed
@@ -11,10 +10,15 @@ from aiokafka.errors import SaslAuthenticationFailed
 from schemas.access import sasl
 from schemas.admission import REFUSED
 from schemas.environment import Shared
-from schemas.logs import OnceAMinute
+from schemas.logs import OnceAMinute, last_words
 
 CLIENT: Final = "aiokafka"
-LOGGERS: Final = {CLIENT: 2, "aiokafka.consumer.group_coordinator": 2, "aiokafka.consumer.fetcher": 2}
+LOGGERS: Final = {
+    CLIENT: 2,
+    "aiokafka.consumer.group_coordinator": 2,
+    "aiokafka.consumer.fetcher": 2,
+    "aiokafka.producer.sender": 3,
+}
 """Loggers that repeat themselves while there is no broker, and the words that tell their complaints apart."""
 
 
@@ -40,7 +44,6 @@ def _leave(settings: Shared, error: BaseException) -> None:
     who = f"{settings.sasl_username} by {settings.sasl_mechanism}" if sasl(settings) else "our certificate"
     refused = isinstance(error, SaslAuthenticationFailed)
     why = f"the broker refuses the login of {who}" if refused else "the broker's certificate is not trusted"
-    print(
-        f"stockstream worker leaves (exit {REFUSED}): {settings.bootstrap}: {why}: {error}", file=sys.stderr, flush=True
-    )
+    said = f"stockstream worker leaves (exit {REFUSED}): {settings.bootstrap}: {why}: {error}"
+    last_words("critical", said, exit_code=REFUSED)
     os._exit(REFUSED)

@@ -5,10 +5,8 @@ Group heartbeats come from another thread, so a stuck loop would otherwise keep 
 
 import asyncio
 import os
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 
 from aiokafka.errors import (
@@ -20,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from schemas.admission import REFUSED
+from schemas.logs import last_words
 from schemas.registry import RegistryRefused
 from streams.stages import Halt
 from tables.outcome import CorruptRow, OutOfOrder
@@ -43,10 +42,8 @@ def leave(error: BaseException, what: str) -> None:
     """Crash-only: tell what happened and go. The broker aborts what was open; a supervisor starts us again."""
     shut_out = isinstance(error, SHUT_OUT)
     code = EXIT_HALT if isinstance(error, Halt | CorruptRow | OutOfOrder) else REFUSED if shut_out else EXIT_FAULT
-    print(f"stockstream worker leaves (exit {code}): {what}: {type(error).__name__}: {error}", file=sys.stderr)
-    if not shut_out:
-        traceback.print_exception(error, file=sys.stderr)
-    sys.stderr.flush()
+    said = f"stockstream worker leaves (exit {code}): {what}: {type(error).__name__}: {error}"
+    last_words("critical", said, None if shut_out else error, exit_code=code)
     os._exit(code)
 
 
@@ -77,5 +74,5 @@ class Watchdog:
                 self._go(f"the event loop has not turned for {silent:.0f} s")
 
     def _go(self, reason: str) -> None:
-        print(f"stockstream worker leaves (exit {EXIT_STUCK}): {reason}", file=sys.stderr, flush=True)
+        last_words("critical", f"stockstream worker leaves (exit {EXIT_STUCK}): {reason}", exit_code=EXIT_STUCK)
         os._exit(EXIT_STUCK)

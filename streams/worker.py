@@ -9,7 +9,7 @@ import yaml
 
 from schemas.acls import Acl, needs
 from schemas.admission import admitted, explained
-from schemas.logs import log_to_stderr
+from schemas.logs import Lines, log_to_stderr
 from schemas.tracing import tracer
 from streams import settings, topics
 from streams.app import StreamApp, build_app
@@ -33,7 +33,7 @@ def _needed(chosen: settings.Settings) -> list[Acl]:
 
 def run(chosen: settings.Settings) -> None:
     """Run a worker until it is told to stop; exits with the watchdog's codes on a fault, 77 where it is not let in."""
-    log_to_stderr(chosen.log_level)
+    log_to_stderr(chosen.log_level, "worker")
     try:
         app: StreamApp = build_app(chosen)
         admitted(chosen, _needed(chosen))
@@ -45,7 +45,10 @@ def run(chosen: settings.Settings) -> None:
         logging.getLogger("worker").error("worker ends: %s", why)  # noqa: TRY400 - what to do stands in the line
         sys.exit(code)
     watch_for_refusals(chosen)
-    worker = app.Worker(loglevel=chosen.log_level, redirect_stdouts=False, override_logging=False)
+    said = Lines(logging.getLogger("mode"))
+    worker = app.Worker(
+        loglevel=chosen.log_level, redirect_stdouts=False, override_logging=False, stdout=said, stderr=said
+    )
     try:
         worker.execute_from_commandline()
     finally:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from connectors.api.app import build_app
 from connectors.api.protocol import bounded
 from connectors.api.settings import ApiSettings
 from schemas.environment import SettingError
+from schemas.logs import log_to_stderr
 
 NAME = "api"
 GRACE_S = 5
@@ -78,7 +78,8 @@ def run(settings: ApiSettings) -> int:
     try:
         app = build_app(settings)
     except SettingError as error:
-        sys.stderr.write(f"error: {error}\n")
+        log_to_stderr(settings.log_level, NAME)
+        logging.getLogger(NAME).error("%s", error)  # noqa: TRY400 - what to do stands in the line
         return 2
 
     async def serve(frame: process.Process) -> None:

@@ -1,7 +1,7 @@
 """`stockstream connect webhooks` and `connect shop`: reads settings and declarations, wires the parts, runs them."""
 
 import asyncio
-import sys
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.shop import ShopError, serve_shop
 from connectors.outbound.commerce.subscriptions import SubscriptionsError, load
 from connectors.outbound.commerce.webhooks import Webhooks
+from schemas.logs import log_to_stderr
 from schemas.registry import connected_codec
 from tables.channels import Channel, ChannelsError, parse
 
@@ -36,7 +37,7 @@ def run_webhooks(settings: Commerce) -> int:
         channels = declared_channels(settings)
         load(settings, channels)
     except (ChannelsError, SubscriptionsError) as error:
-        return _refuse(error)
+        return _refuse("webhooks", settings, error)
 
     async def main(frame: process.Process) -> None:
         codec = await asyncio.to_thread(connected_codec, settings, channels)
@@ -51,7 +52,7 @@ def run_shop(settings: Commerce) -> int:
         channels = declared_channels(settings)
         work = serve_shop(settings, channels)
     except (ChannelsError, ShopError) as error:
-        return _refuse(error)
+        return _refuse("shop", settings, error)
 
     async def main(frame: process.Process) -> None:
         codec = await asyncio.to_thread(connected_codec, settings, [settings.shop_channel])
@@ -60,6 +61,7 @@ def run_shop(settings: Commerce) -> int:
     return process.run("shop", settings, main, host=settings.http_host, port=settings.http_port)
 
 
-def _refuse(error: Exception) -> int:
-    sys.stderr.write(f"error: {error}\n")
+def _refuse(name: str, settings: Commerce, error: Exception) -> int:
+    log_to_stderr(settings.log_level, name)
+    logging.getLogger(name).error("%s", error)
     return USAGE

@@ -32,7 +32,7 @@ class Commerce(Shared):
     # ---- shop
     shop_channel: str = setting("webshop", "Channel whose quantities the shop is given.", edge=EDGE)
     shop_url: str = setting("", "Base URL of the shop's inventory API.", edge=EDGE)
-    shop_token: str = setting("", "Bearer token for the shop.", edge=EDGE)
+    shop_token: str = setting("", "Bearer token for the shop.", edge=EDGE, secret=True)
     shop_token_file: str = setting("", "File with that token, instead.", edge=EDGE)
     shop_rule: str = setting(
         "ours_wins", "When the shop's own quantity has changed: `ours_wins`, or `report` and leave it.", edge=EDGE

@@ -35,6 +35,7 @@ from connectors.outbound.commerce.shop_adapter import (
 )
 from connectors.process import Process
 from schemas.codec import Codec
+from schemas.confidential import keep
 from schemas.tracing import tracer
 from tables.channels import Channel
 
@@ -59,7 +60,11 @@ def serve_shop(settings: Commerce, channels: Mapping[str, Channel]) -> Callable[
     if settings.shop_rule not in RULES:
         raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_RULE={settings.shop_rule!r}: use {' or '.join(RULES)}")
     try:
-        token = Path(settings.shop_token_file).read_text().strip() if settings.shop_token_file else settings.shop_token
+        token = (
+            keep(Path(settings.shop_token_file).read_text().strip())
+            if settings.shop_token_file
+            else settings.shop_token
+        )
     except OSError as error:
         raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_TOKEN_FILE={settings.shop_token_file}: {error.strerror}") from None
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook
 
+from schemas.confidential import keep
+
 
 class SecretError(ValueError):
     """A secret that cannot be had or used; the message names its place, never its value."""
@@ -29,7 +31,7 @@ class SecretPlace:
             text = os.environ[self.env] if self.env else Path(self.file).read_text()
         except (KeyError, OSError, UnicodeDecodeError):
             raise SecretError(f"{self}: there is no secret; set it, or correct the declaration") from None
-        return text.strip()
+        return keep(text.strip())
 
 
 def signer(place: SecretPlace) -> Webhook:

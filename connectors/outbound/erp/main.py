@@ -30,6 +30,7 @@ from connectors.outbound.erp.throttle import Throttle
 from connectors.writer import Writer
 from schemas.clock import clock
 from schemas.codec import Codec
+from schemas.confidential import keep
 from schemas.registry import ids
 
 NAME = "erp"
@@ -56,7 +57,7 @@ def load_routing(settings: Settings) -> Routing:
         except (OSError, yaml.YAMLError) as error:
             raise RoutingError(f"{settings.routing}: {error}") from error
     try:
-        token = Path(settings.token_file).read_text().strip() if settings.token_file else None
+        token = keep(Path(settings.token_file).read_text().strip()) if settings.token_file else None
     except OSError as error:
         raise RoutingError(f"STOCKSTREAM_ERP_TOKEN_FILE: {error}") from error
     return single(settings.url, token, settings.rate, settings.concurrency)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from connectors.outbound.erp.adapter import OPERATIONS
 from connectors.outbound.erp.routing import Routing, RoutingError, Rule, Sftp, System
 from connectors.outbound.erp.throttle import INQUIRY
+from schemas.confidential import keep
 
 ONLY_SYSTEM: Final = "erp"
 
@@ -170,11 +171,11 @@ def _secret(node: "_Node", name: str, environment: Mapping[str, str]) -> str | N
     if variable is not None:
         if variable not in environment:
             raise RoutingError(f"{node.path}.{name}_env: {variable} is not set")
-        return environment[variable]
+        return keep(environment[variable])
     if file is None:
         return None
     try:
-        return Path(file).read_text().strip()
+        return keep(Path(file).read_text().strip())
     except OSError as error:
         raise RoutingError(f"{node.path}.{name}_file: {error}") from None
 
