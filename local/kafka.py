@@ -139,6 +139,11 @@ class Kafka:
     controller_port: int
     jars: list[Path]
     secured: SecuredListeners | None = None
+    node: int = 1
+    cluster: str = ""
+    """Id of the cluster this node belongs to; one of its own unless given."""
+    more: str = ""
+    """Settings on top of ours, lines of a properties file: of one that stands twice the last one holds."""
 
     @property
     def bootstrap(self) -> str:
@@ -166,7 +171,7 @@ class Kafka:
                 audience=AUDIENCE,
                 issuer=ISSUER,
             )
-        (self.directory / "kafka.properties").write_text(settings)
+        (self.directory / "kafka.properties").write_text(settings + self.more)
         (self.directory / "kafka-log4j2.yaml").write_text(LOGGING)
         if not (self.data / "meta.properties").exists():
             self._format()
@@ -198,7 +203,8 @@ class Kafka:
         if not template.exists():
             self._make_template(template)
         shutil.copy(template / "bootstrap.checkpoint", self.data)
-        names = f"cluster.id={_random_id()}\ndirectory.id={_random_id()}\nnode.id=1\nversion=1\n"
+        cluster = self.cluster or random_id()
+        names = f"cluster.id={cluster}\ndirectory.id={random_id()}\nnode.id={self.node}\nversion=1\n"
         (self.data / "meta.properties").write_text(names)
 
     def _make_template(self, template: Path) -> None:
@@ -206,7 +212,7 @@ class Kafka:
         settings = self.directory / "format.properties"
         text = SETTINGS.format(host=HOST, port=self.port, controller=self.controller_port, data=part)
         settings.write_text(text)
-        tool = ["kafka.tools.StorageTool", "format", "-t", _random_id(), "-c", str(settings)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", random_id(), "-c", str(settings)]
         command = [*self._java("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"), *tool]
         done = subprocess.run(command, capture_output=True, text=True, timeout=READY_WITHIN_S, check=False)
         settings.unlink()
@@ -221,7 +227,7 @@ class Kafka:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _random_id() -> str:
+def random_id() -> str:
     """Kafka's form of a UUID; a leading dash would read as an option."""
     while (name := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass

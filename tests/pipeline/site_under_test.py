@@ -34,10 +34,10 @@ def now_ms() -> int:
 class Site:
     """One application id on one stack; tests keep apart by their SKUs."""
 
-    def __init__(self, stack: Any, directory: Path, app: str = APP) -> None:
+    def __init__(self, stack: Any, directory: Path, app: str = APP, replication: int = 1) -> None:
         self.stack, self.directory, self.app = stack, directory, app
         self.site = up.Site(stack, list(CHANNELS), app, PARTITIONS)
-        self.site.prepare()
+        self.site.prepare(replication)
         self.codec = registry.connected_codec(stack.registry_url, CHANNELS)
         self.producer = Producer(
             {"bootstrap.servers": stack.bootstrap, "partitioner": "murmur2_random", "linger.ms": 5}

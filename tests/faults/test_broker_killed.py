@@ -1,0 +1,91 @@
+"""A broker that is killed under load, and comes back: nothing is lost, nothing counts twice."""
+
+import threading
+from collections import defaultdict
+
+import orjson
+import pytest
+import redis
+
+from connectors import view_keys
+from tests.connectors.erp_site import Erp
+from tests.faults.conftest import MakeSite
+from tests.pipeline.site_under_test import wait_for
+
+pytestmark = pytest.mark.stack
+
+
+def test_one_broker_killed_again_and_again(make_site: MakeSite) -> None:
+    """SIGKILL of the only broker, back at once, after 3 s and after 20 s: two workers go on or start again, exactly."""
+    site = make_site()
+    skus = site.new_items("BROKER", 20)
+    site.start("one", "two")
+    with site.load(skus):
+        for away_s in (0, 3, 20):
+            site.await_progress()
+            site.brokers.down(kill=True)
+            threading.Event().wait(away_s)
+            site.brokers.up()
+        site.await_progress()
+
+    site.assert_whole(skus)
+
+
+def test_a_broker_away_while_a_worker_recovers_is_no_damage(make_site: MakeSite) -> None:
+    """Killed as a worker starts, away for 45 s: whatever the worker leaves with asks for a new start, never for a look."""
+    site = make_site()
+    skus = site.new_items("START", 10)
+    site.start("one")
+    with site.load(skus, per_s=100):
+        site.await_progress()
+        worker = site.workers["one"]
+        site.hit("one")
+        wait_for(lambda: worker.state()[1].startswith("recovering"), 60, "the worker to recover")
+        site.brokers.down(kill=True)
+        threading.Event().wait(45)
+        site.brokers.up()
+        site.await_progress()
+
+    site.assert_whole(skus)
+
+
+def test_connectors_go_on_where_the_broker_left_them(make_site: MakeSite) -> None:
+    """Redis view and ERP connector over a killed broker: each posting is in the ERP once and in order, the view is whole."""
+    site = make_site("edges")
+    erp = Erp("erp", site.directory).up()
+    try:
+        skus = site.new_items("EDGE", 10)
+        site.start("one")
+        site.edge("redis-view", ("connect", "redis"), "STOCKSTREAM_VIEW_HTTP_PORT")
+        site.edge(
+            "erp-connector", ("connect", "erp"), "STOCKSTREAM_ERP_HTTP_PORT", erp_url=erp.service, erp_rate=5_000,
+            erp_session_timeout_ms=6_000,
+        )  # fmt: skip
+        with site.load(skus, per_s=100):
+            for away_s in (0, 10):
+                site.await_progress()
+                site.brokers.down(kill=True)
+                threading.Event().wait(away_s)
+                site.brokers.up()
+            site.await_progress()
+        site.assert_whole(skus)
+        expected = site.postings()
+        wait_for(lambda: sum(map(len, erp.state()["documents"].values())) >= sum(map(len, expected.values())), 120, "the ERP to have every posting")  # fmt: skip
+        account = site.account(skus)
+        view = redis.Redis.from_url(site.brokers.redis_url, decode_responses=True, socket_timeout=5)
+        wait_for(lambda: on_hand(view, site.app, skus) == account, 60, "the view to show the account")
+
+        assert erp.state()["documents"] == expected
+    finally:
+        erp.stop()
+
+
+def on_hand(view: redis.Redis, app: str, skus: list[str]) -> dict[str, int]:
+    """By key, as readers of the view see it."""
+    found: dict[str, int] = defaultdict(int)
+    for sku in skus:
+        fields = view.hgetall(view_keys.sku(app, sku))
+        for place, position in fields.items():
+            if not place.startswith("r:"):
+                found[f"{sku}|{place}"] = orjson.loads(position)["on_hand"]
+    return dict(found)
