@@ -47,6 +47,27 @@ def settings(bootstrap: str, name: str, keys) -> dict[str, str]:
     return {key: found[key].value for key in keys}
 
 
+def test_what_a_broker_may_not_know_is_not_sent(bootstrap: str, deltas: Topic, monkeypatch: pytest.MonkeyPatch):
+    """Three settings at most in any request: docs/redpanda.md says why no others, and where they are set instead."""
+    sent: dict[str, dict[str, str]] = {}
+
+    class Recorded(NewTopic):
+        def __init__(self, name: str, partitions: int, copies: int, config: dict[str, str]) -> None:
+            sent[name] = config
+            super().__init__(name, partitions, copies, config=config)
+
+    monkeypatch.setattr(topics_admin, "NewTopic", Recorded)
+    changelog = f"test.{uuid.uuid4().hex}-changelog"
+    topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS, changelogs=[changelog])
+
+    assert {deltas.name, changelog} == sent.keys()
+    assert {key for config in sent.values() for key in config} == {
+        "cleanup.policy",
+        "retention.ms",
+        "max.message.bytes",
+    }
+
+
 def test_another_number_of_partitions_is_an_error_that_says_both(bootstrap: str, deltas: Topic):
     """Keys would move between partitions, so nothing is changed and the two ways out are named."""
     created(bootstrap, deltas, partitions=2)
