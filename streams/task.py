@@ -91,6 +91,7 @@ class Task:
         self._pending = Pending()
         self._next: dict[str, int] = {}
         self._work = asyncio.Event()
+        self._known_traces = plan.traces.known
         self._idle = asyncio.Event()
         self._room = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
@@ -221,7 +222,7 @@ class Task:
         raw = key.encode()
         place = topic, self.plan.partition(topic, raw)
         sends = pending.outputs[place]
-        if self.plan.traces and (headers := self.plan.traces.of(record)):
+        if self._known_traces and (headers := self.plan.traces.of(record)):
             pending.headers.setdefault(place, {})[len(sends)] = headers
         sends.append((raw, self.plan.encode(topic, record)))
 

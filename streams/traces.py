@@ -18,15 +18,12 @@ REMEMBERED: Final = 40_000
 
 
 class Traces:
-    """What a worker knows of traces; false while it knows of none, which is how most spend their lives."""
+    """What a worker knows of traces. Most spend their lives with `known` empty: then nothing else need be asked."""
 
     def __init__(self, decode: Callable[[str, bytes], Any], most: int = REMEMBERED) -> None:
         self._decode, self._most = decode, most
-        self._known: dict[str, TraceContext] = {}
+        self.known: dict[str, TraceContext] = {}
         """By correlation id and source coordinate, the newest last."""
-
-    def __bool__(self) -> bool:
-        return bool(self._known)
 
     def note(self, topic: str, records: Sequence[Any]) -> list[TraceContext]:
         """Remember which traces these records belong to, those of a chunk that have headers; each trace place once."""
@@ -42,12 +39,12 @@ class Traces:
 
     def of(self, record: Mapping[str, Any]) -> Headers:
         """The headers of what a record of ours says, by its correlation id, or by where what it is about came from."""
-        known = self._known
+        known = self.known
         context = known.get(record.get("correlation_id", "")) or known.get(record.get("coordinate", ""))
         return NONE if context is None else context.kafka()
 
     def _keep(self, name: str, context: TraceContext) -> None:
-        known = self._known
+        known = self.known
         known.pop(name, None)
         known[name] = context
         if len(known) > self._most:

@@ -26,13 +26,13 @@ def decode(topic: str, value: bytes) -> Any:
 def test_what_an_event_causes_gets_the_headers_it_came_with():
     """By correlation id; what belongs to no known event gets none."""
     traces = Traces(decode)
-    assert not traces
+    assert not traces.known
 
     found = traces.note(
         "warehouse.scans", [record(5, b"c1", context(1)), record(6, b"c2"), record(7, b"c3", context(3))]
     )
 
-    assert traces
+    assert traces.known
     assert found == [context(1), context(3)]
     assert traces.of({"correlation_id": "c1"}) == context(1).kafka()
     assert traces.of({"correlation_id": "c2"}) == []
@@ -53,7 +53,7 @@ def test_a_malformed_header_is_no_trace():
     bad.headers = (("traceparent", b"00-zz"), ("other", None))
 
     assert traces.note("warehouse.scans", [bad]) == []
-    assert not traces
+    assert not traces.known
 
 
 def test_only_so_many_are_remembered_and_the_longest_unheard_of_goes_first():
