@@ -2,20 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 Apply = Callable[[str, Sequence[Any]], set[str]]
 """Takes a topic and its new records; returns the keys that waiting input may now find."""
+Learn = Callable[[Sequence[Any]], Awaitable[None]]
+"""Makes sure that the schemas of records can be told, however long the registry is away."""
 
 
 class References:
     """Follows the reference topics, all partitions of them."""
 
-    def __init__(self, topics: Sequence[str], client: Mapping[str, Any], apply: Apply) -> None:
-        self._topics, self._client, self._apply = topics, client, apply
+    def __init__(self, topics: Sequence[str], client: Mapping[str, Any], apply: Apply, learn: Learn) -> None:
+        self._topics, self._client, self._apply, self._learn = topics, client, apply, learn
         self._consumer: AIOKafkaConsumer | None = None
 
     async def load(self) -> None:
@@ -34,6 +36,7 @@ class References:
         deadline = time.monotonic() + 120
         while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
             for tp, run in (await consumer.getmany(timeout_ms=200, max_records=10_000)).items():
+                await self._learn(run)
                 self._apply(tp.topic, run)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"reference topics {', '.join(self._topics)} were not read within 120 s")
@@ -51,6 +54,7 @@ class References:
         while True:
             keys: set[str] = set()
             for tp, run in (await consumer.getmany(timeout_ms=500, max_records=10_000)).items():
+                await self._learn(run)
                 keys |= self._apply(tp.topic, run)
             if keys:
                 changed(keys)

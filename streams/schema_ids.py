@@ -46,6 +46,12 @@ class SchemaIds:
                 return
             self._codec.learn(schema_id, text)
 
+    async def learn_patiently(self, run: Sequence[Any]) -> None:
+        """The same, returning once there is nothing left to ask about: reference data wait for a registry that is away."""
+        while self._codec.unknown_ids(record.value for record in run):
+            await self.learn(run)
+            await asyncio.sleep(max(0.0, min(self.ASK_AGAIN, self._silent_until - time.monotonic())))
+
     async def follow(self, found: Callable[[set[str]], None]) -> None:
         """Ask again for what input waits for; runs until cancelled."""
         while True:

@@ -72,7 +72,7 @@ def connect(settings: Settings) -> Parts:
         clock=clock(settings.clock),
         client=client,
         stages=stages,
-        references=References(topics.REFERENCES, client, apply_reference),
+        references=References(topics.REFERENCES, client, apply_reference, ids.learn_patiently),
         ids=ids,
     )
 
