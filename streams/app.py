@@ -21,6 +21,7 @@ from faust.app.base import BootStrategy
 
 from schemas.tracing import tracer
 from streams import broker, topics
+from streams.assignor import WholeAssignor
 from streams.chunks import ChunkTransport
 from streams.gauges import Gauges
 from streams.health import Health
@@ -90,6 +91,7 @@ def build_app(settings: Settings) -> StreamApp:
         stream_wait_empty=False,
         datadir=str(settings.directory),
         TableManager=Tables,
+        PartitionAssignor=WholeAssignor,
     )
     app.fetch_wait_ms = settings.fetch_wait_ms
     plan = TaskPlan(

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.stages import Halt, Rows
+from streams.stages import Rows
 
 Progress = Callable[[int, int], None]
 """Called with rows read so far and rows there are."""
@@ -19,7 +19,7 @@ async def read_back(
 ) -> dict[str, Rows]:
     """Read one partition of every changelog (stage → topic) to its end; return the rows by stage.
 
-    Call it only after older owners are fenced: then the end cannot move. Raise Halt when nothing arrives for 30 s.
+    Call it only after older owners are fenced: then the end cannot move. Raise TimeoutError when nothing arrives for 30 s.
     """
     reader = AIOKafkaConsumer(
         **client,
@@ -46,7 +46,7 @@ async def read_back(
                 table.update((record.key, record.value) for record in run)
                 last = time.monotonic()
             if time.monotonic() - last > STALLED_AFTER:
-                raise Halt(f"recovery of partition {partition}: nothing read for {STALLED_AFTER:.0f} s from {pending}")
+                raise TimeoutError(f"partition {partition}: nothing read for {STALLED_AFTER:.0f} s from {pending}")
             progress(sum([await reader.position(tp) - begins[tp] for tp in stages]), total)
         return {stage: _without_deleted(table) for stage, table in rows.items()}
     finally:
