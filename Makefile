@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 AUDIT_SERVICE ?= pypi
 
-.PHONY: help demo test test-long check lint types imports format bench install clean chart chart-docs chart-tools rules image-check sbom docs licences audit constraints lock monitoring
+.PHONY: help demo test test-long check lint types imports format bench soak install clean chart chart-docs chart-tools rules image-check sbom docs licences audit constraints lock monitoring
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ format: $(STAMP) ## Format the code
 
 bench: $(STAMP) ## The figures of benchmarks/RESULTS.md (minutes)
 	@$(BIN)/stockstream bench $(ARGS)
+
+soak: $(STAMP) ## Random kills of workers, connectors, ERP and broker under load; ends with EXACT or the difference (ARGS="--minutes 5 --seed 1")
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 chart: $(STAMP) ## The Helm chart: build its tools once (needs Go), lint, render, validate, score
 	@$(BIN)/python -m local.chart_tools

@@ -1,8 +1,6 @@
 """A supervisor as a cluster's: whoever ends is started again a little later, for as long as it takes."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from local.supervised import Supervised
 
@@ -24,12 +22,12 @@ class Tended:
         self._thread = threading.Thread(target=self._tend, daemon=True, name="supervisor")
         self._thread.start()
 
-    def keep(self, process: Supervised) -> None:
-        """Start a process and keep it running."""
+    def keep(self, process: Supervised, *, restart: bool = True) -> None:
+        """Start a process and, unless told otherwise, keep it running."""
         with self._lock:
             process.start()
             self._processes[process.name] = process
-            self._gone.discard(process.name)
+            (self._gone.discard if restart else self._gone.add)(process.name)
 
     def release(self, name: str) -> None:
         """Ask a process to leave, and do not start it again."""
@@ -46,12 +44,6 @@ class Tended:
     def codes(self) -> set[int]:
         """Exit statuses so far, ends by a signal left out."""
         return {code for _, code in self.left if code >= 0}
-
-    @contextmanager
-    def resting(self) -> Iterator[None]:
-        """Start nobody again while the block runs."""
-        with self._lock:
-            yield
 
     def _tend(self) -> None:
         while not self._closed.wait(PAUSE_S):

@@ -52,7 +52,9 @@ class HurtSite(Site):
 
     # ---- processes ----------------------------------------------------------------------------------------------
 
-    def start(self, *names: str, command: Sequence[str] = COMMAND, wait: bool = True, **settings: Any) -> None:
+    def start(
+        self, *names: str, command: Sequence[str] = COMMAND, wait: bool = True, restart: bool = True, **settings: Any
+    ) -> None:
         for name in names:
             self.workers[name] = self.site.worker(
                 name,
@@ -61,7 +63,7 @@ class HurtSite(Site):
                 command=command,
                 **{"session_timeout_ms": SESSION_MS, **settings},
             )
-            self.tended.keep(self.workers[name])
+            self.tended.keep(self.workers[name], restart=restart)
         if wait:
             self.await_ready()
 

@@ -29,15 +29,31 @@ replica.fetch.wait.max.ms=100
 leader.imbalance.check.interval.seconds=5
 controlled.shutdown.enable=true
 """
+ALSO = """
+listeners=PLAINTEXT://{host}:{port},ALSO://{also},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port},ALSO://{also}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,ALSO:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
 
 
 class Brokers:
     """Nodes 1 to `count`, each broker and controller; `more` are settings for all of them.
 
+    `also` is another address at which a single broker answers, and of which it tells those who come by it.
+
     Stands in a Site's place for a stack: registry and Redis are other people's.
     """
 
-    def __init__(self, directory: Path, registry_url: str, redis_url: str, *, count: int = 1, more: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        registry_url: str,
+        redis_url: str,
+        *,
+        count: int = 1,
+        more: str = "",
+        also: tuple[str, int] | None = None,
+    ) -> None:
         self.registry_url, self.redis_url, self.count = registry_url, redis_url, count
         self.replication = 3 if count == 3 else 1
         self.pids: dict[int, int] = {}
@@ -46,6 +62,8 @@ class Brokers:
         nodes = range(1, count + 1)
         ports = {node: (pick_port(taken), pick_port(taken)) for node in nodes}
         voters = ",".join(f"{node}@{HOST}:{ports[node][1]}" for node in nodes)
+        if also is not None:
+            more += ALSO.format(host=HOST, port=ports[1][0], controller=ports[1][1], also=f"{also[0]}:{also[1]}")
         self._keeper = Keeper()
         self.nodes = {
             node: Kafka(
