@@ -14,10 +14,12 @@ from schemas import metrics, registry
 from schemas.codec import Codec, Undecodable
 from schemas.environment import Shared
 from schemas.instruments import counter
+from schemas.logs import AtMost
 
 TIMEOUT_S: Final = 3.0
 UNDECODABLE: Final = counter(metrics.UNDECODABLE)
 LOG: Final = logging.getLogger(__name__)
+LOG.addFilter(AtMost())
 
 
 class Decoding:
@@ -69,7 +71,8 @@ class Decoding:
             return self.decode(record.topic, record.value)
         except Undecodable as error:
             UNDECODABLE.labels(record.topic).inc()
-            LOG.error("%s is passed over: %s; who writes here?", record.coordinate, error)  # noqa: TRY400 - no trace
+            told = {"coordinate": record.coordinate, "category": error.category}
+            LOG.error("%s is passed over: %s; who writes here?", record.coordinate, error, extra=told)  # noqa: TRY400 - no trace
             return None
 
     def _ask(self, unknown: Iterable[int]) -> None:

@@ -235,8 +235,14 @@ class OnceAMinute(logging.Filter):
         return True
 
 
+MORE: Final = "more lines were left out"
+
+
 class AtMost(logging.Filter):
-    """Lets so many lines a second pass; a second later one line tells how many were left out."""
+    """Lets so many lines a second pass; a second later one line tells how many were left out.
+
+    A line that itself tells of some left out (`left_out`) counts for as many.
+    """
 
     def __init__(self, a_second: int = 20) -> None:
         super().__init__()
@@ -244,7 +250,7 @@ class AtMost(logging.Filter):
         self._since, self._passed, self._left_out = 0.0, 0, 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if hasattr(record, "left_out"):
+        if record.msg == MORE:
             return True
         with self._lock:
             if (now := time.monotonic()) - self._since >= 1.0 and not self._left_out:
@@ -252,8 +258,8 @@ class AtMost(logging.Filter):
             self._passed += 1
             if self._passed <= self._most:
                 return True
-            self._left_out += 1
-            if self._left_out == 1:
+            first, self._left_out = not self._left_out, self._left_out + getattr(record, "left_out", 1)
+            if first:
                 later = threading.Timer(1.0, self.tell, (logging.getLogger(record.name), record.levelno))
                 later.daemon = True
                 later.start()
@@ -265,4 +271,4 @@ class AtMost(logging.Filter):
             count, self._left_out = self._left_out, 0
             self._since, self._passed = time.monotonic(), 0
         if count:
-            logger.log(level, "more lines were left out", extra={"left_out": count})
+            logger.log(level, MORE, extra={"left_out": count})

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from streams.references import References
 from streams.schema_ids import SchemaIds
 from streams.stages import Stage
 from streams.task import Task, TaskPlan
+
+log = logging.getLogger("worker")
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Pipeline:
         did, the broker fences our next transaction and the process leaves.
         """
         await self.prepare()
+        began = time.monotonic()
         lost = [p for p in self.tasks if p not in partitions or not keep]
         await asyncio.gather(*(self.tasks.pop(p).release() for p in lost))
         for task in self.tasks.values():
@@ -84,18 +88,24 @@ class Pipeline:
         if gained:
             self.recovery = Recovery(time.monotonic(), time.monotonic(), {})
             fresh = {p: self._new_task(p) for p in gained}
+            log.info("recovery begins", extra={"partitions": gained})
             try:
                 await asyncio.gather(*(task.own(self._progress(p)) for p, task in fresh.items()))
             except asyncio.CancelledError:  # the group rebalances again: these tasks were never ours
                 await asyncio.shield(asyncio.gather(*(task.release() for task in fresh.values())))
                 raise
             self.tasks.update(fresh)
+            read, _ = self.recovery.progress
+            seconds = round(time.monotonic() - began, 3)
+            log.info("recovery ends", extra={"partitions": gained, "records_read": read, "seconds": seconds})
             self.recovery = Recovery()
         gc.collect()
         gc.freeze()  # rows live long: no collection need walk over them again
         metrics.TASKS.set(len(self.tasks))
         metrics.REBALANCES.inc()
         self.ready = True
+        told = {"partitions": sorted(self.tasks), "gained": gained, "lost": sorted(set(lost) - set(gained))}
+        log.info("partitions taken over", extra={**told, "seconds": round(time.monotonic() - began, 3)})
 
     def _new_task(self, partition: int) -> Task:
         return Task(self.plan, partition, {stage.name: stage.start(partition) for stage in self.stages})
@@ -114,6 +124,7 @@ class Pipeline:
     async def quiesce(self) -> None:
         """Before partitions are revoked: commit what was folded, so that the next owner fences nothing in flight."""
         self.ready = False
+        log.info("partitions are committed before a rebalance", extra={"partitions": sorted(self.tasks)})
         await asyncio.gather(*(task.quiesce() for task in self.tasks.values()))
 
     async def stop(self) -> None:

@@ -19,10 +19,11 @@ from aiokafka.producer import sender
 from schemas.clock import Clock, wall_ms
 from schemas.trace_context import TraceContext
 from schemas.tracing import tracer
-from streams import metrics, telling
+from streams import metrics, telling, turned_away
 from streams.stages import Rows, StageRun
 from streams.stores import Progress, read_back
 from streams.traces import NONE, ChunkSpan, Headers, Traces, transaction
+from streams.turned_away import TurnedAway
 from tables.outcome import Outcome
 
 # A transaction that begins while the markers of the one before are written is told to wait; markers take 1 to 3 ms here,
@@ -59,7 +60,7 @@ class TaskPlan:
 class Pending:
     """What the next transaction will carry."""
 
-    __slots__ = ("began", "chunks", "count", "headers", "newest", "offsets", "outputs", "rows")
+    __slots__ = ("away", "began", "chunks", "count", "headers", "newest", "offsets", "outputs", "rows")
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[bytes, bytes | None]] = defaultdict(dict)
@@ -73,6 +74,8 @@ class Pending:
         """Of outputs that belong to a trace, by their place among those of their partition."""
         self.chunks: list[TraceContext] = []
         """Spans of the chunks it was folded from, where spans are made."""
+        self.away: TurnedAway | None = None
+        """What the log says of it once it is committed, where anybody listens."""
 
     def __bool__(self) -> bool:
         return bool(self.offsets or self.outputs or self.newest or self.rows)
@@ -88,10 +91,10 @@ class Task:
         self.closed = True
         self.progressed = time.monotonic()
         self._looked_at = plan.compacted | telling.RARE.keys()
+        self._known_traces = plan.traces.known
         self._pending = Pending()
         self._next: dict[str, int] = {}
         self._work = asyncio.Event()
-        self._known_traces = plan.traces.known
         self._idle = asyncio.Event()
         self._room = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
@@ -215,8 +218,14 @@ class Task:
                 newest[topic][key] = record if before is None else _in_place_of(before, record)
             else:
                 telling.RARE[topic](record)
+                self._note(pending, topic, record)
                 self._encode(pending, topic, key, record)
         pending.count += len(outcome.outputs) + len(outcome.rows)
+
+    def _note(self, pending: Pending, topic: str, record: Mapping[str, Any]) -> None:
+        if turned_away.listened_to():
+            pending.away = pending.away or TurnedAway()
+            pending.away.note(topic, record, self.plan.traces.of(record) if self.plan.traces else ())
 
     def _encode(self, pending: Pending, topic: str, key: str, record: Mapping[str, Any]) -> None:
         raw = key.encode()
@@ -270,6 +279,8 @@ class Task:
         if span is not None:
             span.end()
         self.progressed = time.monotonic()
+        if pending.away is not None:
+            pending.away.tell()
         metrics.TRANSACTIONS.inc()
         ended = time.perf_counter()
         metrics.TRANSACTION_SECONDS.observe(ended - began)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tables.document_names import document_of
 from tables.exceptions import CATEGORIES, exception_id, raised, resolved
 from tables.outcome import Output
 from tables.parking import Parked
@@ -62,6 +63,8 @@ def raise_exception(
     """The exception about a record, its bytes in it. A partner's faults go to whom its profile names."""
     partner = refused.partner or _partner(content)
     original, evidence = source.value or b"", {"topic": source.topic, "key": source.key_text[:1000]}
+    if document := document_of(content):
+        evidence["document"] = document
     if len(original) > EXCERPT and refused.category == "OVERSIZED":
         evidence["bytes"] = str(len(original))
         evidence["sha256"] = hashlib.sha256(original).hexdigest()

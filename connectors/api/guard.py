@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import re
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -9,6 +11,7 @@ from typing import Any, Final
 
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from connectors.api import limits, metrics
 from connectors.api.edge import Edge
@@ -26,6 +29,7 @@ HEADERS: Final = {
 GUARDED: Final = "/v1/"
 """Everything below needs authentication, whether there is such a route or not."""
 log = logging.getLogger(__name__)
+_FITS: Final = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
 
 
 class Guard:
@@ -39,7 +43,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        request_id = _named(scope)
+        answer = _Answer(scope, send, request_id)
+        bind_contextvars(request_id=request_id)  # a request is served by a task of its own
         span = served(scope)
         started = time.perf_counter()
         try:
@@ -59,8 +65,11 @@ class Guard:
             status = str(answer.status)
             requests, seconds = _measured(route, status)
             requests.inc()
+            took = time.perf_counter() - started
             if "endless" not in scope:
-                seconds.observe(time.perf_counter() - started)
+                seconds.observe(took)
+            if log.isEnabledFor(logging.INFO):
+                log.info("request answered", extra=_line(scope, route, answer.status, took))
 
     async def _served(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -98,6 +107,21 @@ class Guard:
         await problem.response()(scope, receive, answer)
 
 
+def _named(scope: Scope) -> str:
+    """The request's id: the caller's own `X-Request-Id` where it fits, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and (found := _FITS.fullmatch(value)):
+            return str(found[0], "ascii")
+    return os.urandom(8).hex()
+
+
+def _line(scope: Scope, route: str, status: int, took: float) -> dict[str, Any]:
+    """What the log says of a request: no query and no headers."""
+    principal = scope.get("principal")
+    told = {"method": scope["method"], "path": scope["path"], "route": route, "status": status}
+    return {**told, "seconds": round(took, 4), "caller": None if principal is None else principal.id}
+
+
 @cache
 def _measured(route: str, status: str) -> tuple[Counter, Histogram]:
     """What counts the answers of a route; both are few, so that each is looked up once."""
@@ -107,10 +131,10 @@ def _measured(route: str, status: str) -> tuple[Counter, Histogram]:
 class _Answer:
     """`send` that adds the headers every answer carries and notes the status."""
 
-    __slots__ = ("_scope", "_send", "status")
+    __slots__ = ("_request_id", "_scope", "_send", "status")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send, self.status = scope, send, 0
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self._scope, self._send, self._request_id, self.status = scope, send, request_id, 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -118,6 +142,7 @@ class _Answer:
             headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
             given = {name for name, _ in headers}
             headers += [pair for pair in _RAW if pair[0] not in given]
+            headers.append((b"x-request-id", self._request_id.encode()))
             rate = self._scope.get("rate_limit")
             if rate is not None:
                 headers += _raw(limits.fields(*rate))

@@ -1,6 +1,7 @@
 """The items of one ingest request: written in their order, each answered by itself."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,9 @@ from connectors.api.problems import Problem
 from connectors.api.writing import Writing
 from connectors.writer import NotWritten
 from schemas.catalogue import catalogue
+from tables.document_names import document_of
 
+log = logging.getLogger(__name__)
 Item = dict[str, Any]
 """What is answered for one item: index, status, and ids and coordinates or the faults."""
 
@@ -55,6 +58,9 @@ class Piece:
             _named(record) | await _written(waiting)
             for record, waiting in zip(self.records, self.on_the_way, strict=True)
         ]
+        if log.isEnabledFor(logging.INFO):
+            for record, part in zip(self.records, parts, strict=True):
+                log.info("record written", extra=_line(record, part))
         if self.path is None:
             return item | parts[0]
         return item | {"status": max((part["status"] for part in parts), default=202), "scans": parts}
@@ -62,6 +68,12 @@ class Piece:
 
 def _named(record: Record) -> Item:
     return {"event_id": record["event_id"]} if "event_id" in record else {}
+
+
+def _line(record: Record, part: Item) -> dict[str, Any]:
+    """What the log says of one record: which business event it belongs to, and where it stands now."""
+    told = {"correlation_id": record.get("correlation_id"), "document": document_of(record)}
+    return {**told, "coordinate": part.get("coordinate"), "status": part["status"]}
 
 
 async def _written(waiting: asyncio.Future[str]) -> Item:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from structlog.contextvars import bind_contextvars
 
 from connectors.api.answers import json, refusals
 from connectors.api.edge import Edge, edge_of
@@ -184,6 +185,8 @@ async def _decided(
     edge: Edge, log: Writing, request: ReservationRequest, key: str, content: dict[str, Any]
 ) -> Response:
     """The answer to a request: the one given before, or the reply to it, or that it is pending."""
+    named = {"correlation_id": request["correlation_id"], "channel": request["channel"]}
+    bind_contextvars(**named, document=f"RESERVATION:{request['reservation_id']}")
     scope = f"reservations {request['channel']} {request['action']}"
     if request["action"] != "RESERVE":
         scope += f" {request['reservation_id']}"

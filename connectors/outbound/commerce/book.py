@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from confluent_kafka.aio import AIOProducer
 
+from connectors import refusal_log
 from connectors.outbound.commerce.compacted import Compacted
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.subscriptions import Subscription
@@ -97,3 +98,4 @@ class Exceptions:
 
     async def _write(self, topic: str, key: str, record: Any) -> None:
         await (await self._producer.produce(topic, self._codec.encode(topic, record), key.encode()))
+        refusal_log.tell(topic, record)

@@ -5,6 +5,7 @@ next one reads from there.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,6 +24,7 @@ from schemas.records import ChannelAvailability
 from schemas.trace_context import from_kafka
 from tables.channels import Channel
 
+log = logging.getLogger(__name__)
 COMMIT_S: Final = 0.3
 """How often offsets are committed at most; a crash repeats no more than this and what was under way."""
 LOOK_S: Final = 0.05
@@ -157,6 +159,7 @@ class ChannelReader:
     async def _assign(self, source: Any, partitions: list[TopicPartition]) -> None:
         del source
         self._new |= {each.partition for each in partitions}
+        log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(self._new)})
 
     async def _open(self, source: Any) -> None:
         """Learn where new partitions stand and under which rules that was told; until then nothing of them is."""
@@ -197,6 +200,7 @@ class ChannelReader:
     async def _revoke(self, source: Any, partitions: list[TopicPartition]) -> None:
         del source
         gone = [each.partition for each in partitions]
+        log.info("partitions revoked", extra={"topic": self._topic, "partitions": gone})
         self._new.difference_update(gone)
         self._at_end.difference_update(gone)
         self.outbox.drop(gone)

@@ -9,12 +9,14 @@ import heapq
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from aiolimiter import AsyncLimiter
+from structlog.contextvars import bind_contextvars
 
 from connectors import away, kafka
 from connectors.outbound.commerce import metrics
@@ -40,6 +42,8 @@ from schemas.tracing import tracer
 from tables.channels import Channel
 
 LOG: Final = logging.getLogger("shop")
+LISTED: Final = 50
+"""Changes of a request that its line names."""
 RULES: Final = ("ours_wins", "report")
 LOOK_S: Final = 0.1
 FEEDS_S: Final = 0.2
@@ -81,6 +85,16 @@ def serve_shop(settings: Commerce, channels: Mapping[str, Channel]) -> Callable[
     return work
 
 
+def _line(changes: list[Change], results: list[Result]) -> dict[str, Any]:
+    """What the log says of a request: of the first changes in it, where they are from."""
+    told = changes[:LISTED]
+    return {
+        "outcomes": dict(Counter(result.outcome.lower() for result in results)),
+        "correlation_ids": list(dict.fromkeys(change.offer["correlation_id"] for change in told)),
+        "coordinates": [change.coordinate for change in told],
+    }
+
+
 class Shop:
     """One shop fed from one channel."""
 
@@ -105,6 +119,7 @@ class Shop:
         """Work until the process is asked to stop; a broker's fault is raised."""
         producer = kafka.producer(self._settings)
         self._exceptions = Exceptions(self._settings, self._codec, producer)
+        bind_contextvars(channel=self._channel.id)
         self._process.waiting("reading how feeds stand")
         await self._feeds.open()
         work: list[Coroutine[Any, Any, None]] = [self._reader.run(), self._verify_all(), self._follow_feeds()]
@@ -165,6 +180,8 @@ class Shop:
                 if span.recorded:
                     span.tell({"stockstream.channel": self._settings.shop_channel, "stockstream.changes": len(items)})
                 results = await self._results(items)
+            if LOG.isEnabledFor(logging.INFO):
+                LOG.info("quantities set", extra=_line(list(left.values()), results))
             for result in results:
                 metrics.SHOP_ITEMS.labels(result.outcome.lower()).inc()
                 if not self._outbox.holds(left[result.sku]) or await self._settled(

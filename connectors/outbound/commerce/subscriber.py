@@ -1,6 +1,7 @@
 """Serves one subscription: batches, delivers in order, retries from seconds to a day, disables. Knows no other one."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
+from structlog.contextvars import bind_contextvars
 
 from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.addresses import Addresses
@@ -27,6 +29,9 @@ from tables.channels import Channel
 
 CATEGORY: Final = "WEBHOOK_UNDELIVERABLE"
 LOOK_S: Final = 0.05
+LISTED: Final = 50
+"""Changes of a delivery that its line names."""
+log: Final = logging.getLogger("webhooks.deliveries")
 
 
 def group(settings: Commerce, subscription: str) -> str:
@@ -65,6 +70,7 @@ class Subscriber:
     async def run(self) -> None:
         """Serve until cancelled or disabled; a fault of the broker's is raised."""
         name = self.subscription.id
+        bind_contextvars(channel=self._channel.id, subscription=name)  # a task of its own, and so are those it starts
         reading = asyncio.create_task(self._reader.run(), name=f"read {name}")
         sending = asyncio.create_task(self._send_all(), name=f"send {name}")
         try:
@@ -155,9 +161,25 @@ class Subscriber:
                 if not answer.ok:
                     span.failed(str(answer.status))
         outcome = "delivered" if answer.ok else "gone" if answer.status == GONE else "failed"
+        if log.isEnabledFor(logging.INFO):
+            log.info("webhook attempted", extra=self._line(parcel, answer, outcome))
         metrics.DELIVERIES.labels(self.subscription.id, outcome).inc()
         metrics.DELIVERY_SECONDS.labels(self.subscription.id).observe(answer.seconds)
         return answer
+
+    def _line(self, parcel: Parcel, answer: Answer, outcome: str) -> dict[str, Any]:
+        """What the log says of an attempt: of the first changes in it, where they are from."""
+        told = parcel.changes[:LISTED]
+        return {
+            "delivery_id": parcel.id,
+            "outcome": outcome,
+            "status": answer.status,
+            "reason": None if answer.ok else answer.text,
+            "seconds": round(answer.seconds, 3),
+            "changes": len(parcel.changes),
+            "correlation_ids": list(dict.fromkeys(change.offer["correlation_id"] for change in told)),
+            "coordinates": [change.coordinate for change in told],
+        }
 
     def _said(self, parcel: Parcel, answer: Answer) -> dict[str, str | int]:
         """What a span says of an attempt."""

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from structlog.contextvars import bind_contextvars
+
 from connectors.away import pause
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, OWNERS, Adapter, Answer, Unanswered
@@ -147,6 +149,7 @@ class OnlineSystem:
     # ---- one attempt --------------------------------------------------------------------------------------------
 
     async def _attempt(self, entry: Entry) -> None:
+        bind_contextvars(**entry.bound, system=self.name)  # each attempt is a task of its own
         metrics.UNDER_WAY.labels(self.name).inc()
         try:
             answer = await self._answer(entry)

@@ -46,6 +46,14 @@ class Entry:
         return from_kafka(self.record.headers) if self.record.headers else None
 
     @property
+    def bound(self) -> dict[str, str | None]:
+        """What every line of the log about it says."""
+        posting, trace = self.posting, self.trace
+        named = {"correlation_id": posting["correlation_id"], "document": posting["document"]}
+        told = {**named, "partner": posting["partner"], "coordinate": self.record.coordinate}
+        return told if trace is None else {**told, "trace_id": trace.trace_id}
+
+    @property
     def priority(self) -> int:
         return self.posting["priority"]
 

@@ -1,21 +1,32 @@
 """The audit trail and what people have to settle: results, exceptions and dead letters, delivered before offsets move."""
 
+import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from confluent_kafka.aio import AIOProducer
 
+from connectors import refusal_log
 from connectors.kafka import Record
 from connectors.outbound.erp import metrics
 from connectors.writer import Writer
 from schemas.clock import Clock
 from schemas.codec import Codec, Undecodable
+from schemas.logs import AtMost
 from schemas.records import DeadLetter, ErpPosting, ErpPostingResult
 from schemas.trace_context import TraceContext, from_kafka
 from tables.exceptions import CATEGORIES, raised
 
 POSTINGS, RESULTS, EXCEPTIONS, LETTERS = "erp.postings", "erp.posting-results", "exceptions", "dead-letters"
 Outcome = Literal["POSTED", "DUPLICATE", "REFUSED", "FAILED", "UNKNOWN"]
+
+log: Final = logging.getLogger("erp.postings")
+log.addFilter(AtMost(200))
+SAID: Final = (
+    "correlation_id", "document", "step", "revision", "operation", "system", "outcome", "attempt", "reason",
+    "erp_document", "idempotency_key", "shadow",
+)  # fmt: skip
+"""Fields of a result that its line has."""
 
 
 class Results:
@@ -65,6 +76,8 @@ class Results:
             waited = max(0, record["answered_at"] - posting["created_at"]) / 1000
             metrics.POSTING_SECONDS.labels(system, posting["operation"]).observe(waited)
         await self._write(RESULTS, posting["document"], record, trace)
+        if log.isEnabledFor(logging.INFO):
+            log.info("posting attempted", extra=_line(record, posting))
 
     async def exception(
         self,
@@ -128,6 +141,12 @@ class Results:
         if trace is not None:
             self._traced = self._traced or self._make_traced()
             await self._traced.write(topic, key, self._codec.encode(topic, record), dict(trace.kafka()))
-            return
-        delivered = await self._producer.produce(topic, self._codec.encode(topic, record), key.encode())
-        await delivered
+        else:
+            await (await self._producer.produce(topic, self._codec.encode(topic, record), key.encode()))
+        refusal_log.tell(topic, record)
+
+
+def _line(record: ErpPostingResult, posting: ErpPosting) -> dict[str, Any]:
+    """What the log says of an attempt."""
+    told: Mapping[str, Any] = record
+    return {"partner": posting["partner"], **{name: told[name] for name in SAID}}

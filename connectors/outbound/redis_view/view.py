@@ -63,12 +63,14 @@ class View:
 
     async def _assigned(self, partitions: list[Partition]) -> None:
         self.joined = True
+        log.info("partitions assigned", extra={"partitions": [*map(str, partitions)]})
         self.places.assign(partitions)
 
     async def _revoked(self, partitions: list[Partition]) -> None:
         """The next owner starts where Redis stands, so what is under way there ends first."""
         if self._applying is not None:
             await asyncio.wait([self._applying])
+        log.info("partitions revoked", extra={"partitions": [*map(str, partitions)]})
         self.places.revoke(partitions)
 
     def tell(self, away: Away) -> None:
@@ -185,7 +187,8 @@ class View:
             number = int(counter._value.get())  # noqa: SLF001 - a counter's own reading
             if number <= LOGGED_PER_TOPIC or number % 1000 == 0:
                 text = "%s is left out of the view (number %d of its topic): %s"
-                log.error(text, record.coordinate, number, error)  # noqa: TRY400 - the sender's fault, not ours
+                told = {"coordinate": record.coordinate}
+                log.error(text, record.coordinate, number, error, extra=told)  # noqa: TRY400 - the sender's fault, not ours
 
     async def _apply(self, batch: Batch) -> None:
         """Bring one batch into Redis; positions move only when it is there."""
