@@ -19,10 +19,10 @@ from packaging.utils import canonicalize_name
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGE: Final = ROOT / "THIRD_PARTY.md"
 PERMISSIVE: Final = frozenset(
-    {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "EPL-2.0", "ISC", "LicenseRef-Repoze", "MIT", "MIT-0", "PSF-2.0",
+    {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LicenseRef-Repoze", "MIT", "MIT-0", "PSF-2.0",
      "Unlicense"}
 )  # fmt: skip
-FILE_LEVEL: Final = frozenset({"MPL-2.0"})
+FILE_LEVEL: Final = frozenset({"EPL-2.0", "MPL-2.0"})
 """Copyleft of their own files alone: unchanged files may go with anything."""
 RUN_BESIDE: Final = frozenset({"GPL-2.0-only WITH Classpath-exception-2.0", "GPL-3.0-only"})
 """Programs started as they are, on a developer's machine; no image has them and nothing is linked to them."""
