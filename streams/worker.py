@@ -14,7 +14,11 @@ from schemas.tracing import tracer
 from streams import settings, topics
 from streams.app import StreamApp, build_app
 from streams.refusals import watch_for_refusals
+from streams.watchdog import EXIT_FAULT
 from tables import channels
+
+FAUST_FAILED = 1
+"""What Faust's worker ends with on any error of its own."""
 
 
 def __getattr__(name: str) -> Any:
@@ -51,5 +55,9 @@ def run(chosen: settings.Settings) -> None:
     )
     try:
         worker.execute_from_commandline()
+    except SystemExit as end:
+        if end.code == FAUST_FAILED:  # told by then; a broker that is away, mostly
+            raise SystemExit(EXIT_FAULT) from end
+        raise
     finally:
         tracer.close()

@@ -2,15 +2,20 @@
 
 import threading
 from collections import defaultdict
+from pathlib import Path
 
 import orjson
 import pytest
 import redis
 
 from connectors import view_keys
+from local.stack import LocalStack
+from local.supervised import Supervised
+from local.worker_process import COMMAND
+from streams.watchdog import EXIT_FAULT
 from tests.connectors.erp_site import Erp
 from tests.faults.conftest import MakeSite
-from tests.pipeline.site_under_test import wait_for
+from tests.pipeline.site_under_test import ROOT, wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -47,6 +52,17 @@ def test_a_broker_away_while_a_worker_recovers_is_no_damage(make_site: MakeSite)
         site.await_progress()
 
     site.assert_whole(skus)
+
+
+def test_a_worker_that_finds_no_broker_asks_for_a_new_start(around: LocalStack, tmp_path: Path) -> None:
+    """Started while the broker is away it leaves with 75, as for any fault that another start may find gone."""
+    settings = {"STOCKSTREAM_BOOTSTRAP": "127.0.0.1:1", "STOCKSTREAM_REGISTRY": around.registry_url}
+    settings["STOCKSTREAM_CHANNELS"] = str(ROOT / "channels.yaml")
+    worker = Supervised("worker", COMMAND, settings, tmp_path)
+    worker.start()
+    wait_for(lambda: worker.ended() is not None, 60, f"the worker to leave; see {worker.log}")
+
+    assert worker.ended() == EXIT_FAULT
 
 
 def test_connectors_go_on_where_the_broker_left_them(make_site: MakeSite) -> None:
