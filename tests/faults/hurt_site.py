@@ -31,6 +31,8 @@ class HurtSite(Site):
 
     def __init__(self, brokers: Brokers, directory: Path, app: str) -> None:
         self.undelivered: list[str] = []
+        self.stamp: int | None = None
+        """What the records' own timestamp shall be; the time of sending where None."""
         super().__init__(brokers, directory, app, brokers.replication)
         self.brokers, self.tended = brokers, Tended()
         self.producer = Producer(
@@ -129,7 +131,7 @@ class HurtSite(Site):
 
     def send(self, topic: str, key: str | None, record: dict[str, Any] | bytes) -> None:
         value = record if isinstance(record, bytes) else self.codec.encode(topic, record)
-        self.producer.produce(topic, value, key, on_delivery=self._told)
+        self.producer.produce(topic, value, key, on_delivery=self._told, timestamp=self.stamp or 0)
         self.producer.poll(0)
 
     def _told(self, error: Any, message: Any) -> None:
