@@ -1,5 +1,7 @@
 """`stockstream`: every command, thin over the packages that do the work. Exit codes: 0 done, 1 not so, 2 usage."""
 
+import sys
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli import acls, api, commerce, compare, erp, redis_view, second_site, trace
-from cli.console import Json, fail, let_in, out, print_json, settings_or_fail, tell
+from cli.console import Json, as_process, fail, let_in, out, print_json, settings_or_fail, tell
 from schemas import environment
+from schemas.environment import SettingError
 from streams.settings import Settings
 
 app = typer.Typer(
@@ -74,6 +77,7 @@ def up(
 @app.command()
 def worker() -> None:
     """Run one worker until it is told to stop. Exit codes: 74 stuck, 75 fault (start again), 76 state is damaged."""
+    as_process("worker")
     from streams.worker import run
 
     run(settings_or_fail(Settings))
@@ -236,8 +240,18 @@ def availability(
 
 
 def main() -> None:
-    """The console script's entry."""
-    app()
+    """The console script's entry. A trace of a fault names no values: typer's would show every secret in reach."""
+    try:
+        app()
+    except SettingError as error:
+        sys.exit(fail(str(error), 2).exit_code)
+    except Exception as error:
+        if "schemas.logs" in sys.modules and sys.modules["schemas.logs"].speaks_json():
+            raise
+        from schemas.redaction import text
+
+        tell(escape(text("".join(traceback.format_exception(error)))))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

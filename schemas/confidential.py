@@ -14,6 +14,8 @@ LEAST: Final = 4
 """Characters below which a text is no secret: it would be found in every line."""
 CORE: Final = 8
 """Characters of base64 below which a find would be chance."""
+BYTES: Final = re.compile(r"\bb(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.DOTALL)
+"""Bytes as Python writes them."""
 _BASE64: Final = {"+": r"(?:[+-]|%2B|%2D)", "-": r"(?:[+-]|%2B|%2D)", "/": "(?:[/_]|%2F)", "_": "(?:[/_]|%2F)"}
 _SHORT: Final = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\b": "b", "\v": "v", "\0": "0", " ": None}
 
@@ -25,6 +27,8 @@ class Confidential:
         self._known: dict[str, bool] = {}
         self._lock = threading.Lock()
         self._found: re.Pattern[str] | None = None
+        self._signs: tuple[str, ...] = ()
+        """One of these stands in every text that holds a secret unescaped; an empty one is in every text."""
         self.longest = 0
         """Characters that a secret may take at most, however it is written."""
 
@@ -40,6 +44,7 @@ class Confidential:
     def _compile(self) -> None:
         known = sorted(self._known, key=len, reverse=True)
         self.longest = 16 * max(map(len, known), default=0)
+        self._signs = tuple({_run(part) for each in known for part in (each, *_cores(each))})
         self._found = re.compile("|".join(form for each in known for form in _forms(each))) if known else None
 
     def forget(self, secret: str) -> None:
@@ -60,9 +65,21 @@ class Confidential:
         return url
 
     def without(self, text: str) -> str:
-        """The text, its secrets replaced."""
+        """The text, its secrets replaced. To look closely is dear, so first whether there is anything to find."""
         found = self._found
-        return text if found is None else found.sub(GONE, text)
+        if found is None or not (any(map(text.__contains__, self._signs)) or _escaped(text)):
+            return text
+        return found.sub(GONE, text)
+
+
+def _escaped(text: str) -> bool:
+    """Whether anything in a text may be written otherwise; bytes are, but no secret within them is ever shown."""
+    return "%" in text or ("\\" in text and "\\" in BYTES.sub("", text))
+
+
+def _run(text: str) -> str:
+    """The longest part that every way of writing leaves as it is, unless it escapes all."""
+    return max(re.findall(r"[A-Za-z0-9]+", text), key=len, default="")
 
 
 def _forms(secret: str) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ LINE: Final = 16_384
 """Bytes of a line at most."""
 FIELDS: Final = 24
 """Fields that a line too long keeps, each shortened."""
+REQUEST: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""The id of the request being served: a variable of its own, because setting it costs next to nothing."""
 INSTANCE: Final = socket.gethostname()
 """The host; in a cluster the pod."""
 _process = ""
@@ -119,7 +122,7 @@ def _prepared(record: logging.LogRecord) -> logging.LogRecord:
 
 def _line(_: Any, __: str, event: Event) -> str:
     """Complete, redact and render: what structlog calls a renderer."""
-    return _rendered({**structlog.contextvars.get_contextvars(), **_trace(), **_names(event)})
+    return _rendered({**structlog.contextvars.get_contextvars(), **_request(), **_trace(), **_names(event)})
 
 
 def _names(event: Event) -> Event:
@@ -129,6 +132,11 @@ def _names(event: Event) -> Event:
     if isinstance(record, logging.LogRecord):
         event = {**event, "level": record.levelname.lower(), "logger": record.name}
     return event
+
+
+def _request() -> dict[str, str]:
+    request_id = REQUEST.get()
+    return {"request_id": request_id} if request_id else {}
 
 
 def _trace() -> dict[str, str]:

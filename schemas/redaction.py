@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from schemas.confidential import CONFIDENTIAL, GONE
+from schemas.confidential import BYTES, CONFIDENTIAL, GONE
 
 LOOKED_AT: Final = 16 << 10
 """Characters of a text that are looked at; of a longer one, as many at either end."""
@@ -36,20 +36,38 @@ _NAMED: Final = (
     r"|access[_-]?key|cookie|basic\.auth\.user\.info|webhook-signature)"
 )
 _VALUE: Final = r"""(?:\\*"(?:[^"\\]|\\.)*"|\\*'(?:[^'\\]|\\.)*'|\\*["']?[^\s,;&"'<>)\]}]+)"""
-_TEXTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), GONE),
-    (re.compile(r"(?i)(jaas\.config\W{1,4})[^;\n]*;?"), rf"\1{GONE}"),
-    (re.compile(r"(LoginModule\s+\w+)[^;\n]*;?"), rf"\1 {GONE}"),
-    (re.compile(r"://[^\s/\"'<>]*@"), f"://{GONE}@"),
-    (re.compile(r"\b(sk_[0-9a-f]{12})_[\w-]+"), rf"\1_{GONE}"),
-    (re.compile(r"whsec_[\w+/=%-]+"), f"whsec_{GONE}"),
-    (re.compile(r"eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)*"), GONE),
-    (re.compile(r"(?i)\b(authorization\b[\"'\\]*\s*[:=,]\s*[\"'\\]*)(?:(?:bearer|basic|digest|negotiate)\s+)?[\w.~+/=%:-]+"), rf"\1{GONE}"),
-    (re.compile(r"(?i)\b(bearer\s+)(?=[\w.~+/=%-]*[\d_.-])[\w.~+/=%-]{6,}"), rf"\1{GONE}"),
-    (re.compile(rf"(?i)({_NAMED}(?:\\*[\"'])?\s{{0,2}}[=:]\s{{0,2}}){_VALUE}"), rf"\1{GONE}"),
-)  # fmt: skip
+_TEXTS: Final[tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]] = (
+    (
+        ("private key",),
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+        GONE,
+    ),
+    (("jaas",), re.compile(r"(?i)(jaas\.config\W{1,4})[^;\n]*;?"), rf"\1{GONE}"),
+    (("loginmodule",), re.compile(r"(LoginModule\s+\w+)[^;\n]*;?"), rf"\1 {GONE}"),
+    (("@",), re.compile(r"://[^\s/\"'<>]*@"), f"://{GONE}@"),
+    (("sk_",), re.compile(r"\b(sk_[0-9a-f]{12})_[\w-]+"), rf"\1_{GONE}"),
+    (("whsec_",), re.compile(r"whsec_[\w+/=%-]+"), f"whsec_{GONE}"),
+    (("eyj",), re.compile(r"eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)*"), GONE),
+    (
+        ("authorization",),
+        re.compile(
+            r"(?i)\b(authorization\b[\"'\\]*\s*[:=,]\s*[\"'\\]*)(?:(?:bearer|basic|digest|negotiate)\s+)?[\w.~+/=%:-]+"
+        ),
+        rf"\1{GONE}",
+    ),
+    (
+        ("bearer",),
+        re.compile(r"(?i)\b(bearer\s+)(?=[\w.~+/=%-]*[\d_.-])[\w.~+/=%-]{6,}"),
+        rf"\1{GONE}",
+    ),
+    (
+        ("pass", "pwd", "secret", "token", "key", "credential", "cookie", "user.info", "webhook-signature"),
+        re.compile(rf"(?i)({_NAMED}(?:\\*[\"'])?\s{{0,2}}[=:]\s{{0,2}}){_VALUE}"),
+        rf"\1{GONE}",
+    ),
+)
+"""Words of which one is in every text that has such a credential, in lower case; its form; what stands instead."""
 _BASIC: Final = re.compile(r"(?i)\b(basic\s+)([\w+/=%-]{6,})")
-_BYTES: Final = re.compile(r"\bb(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.DOTALL)
 
 
 def text(told: str, most: int = SHOWN) -> str:
@@ -67,10 +85,14 @@ def text(told: str, most: int = SHOWN) -> str:
 
 
 def _clean(told: str) -> str:
-    clean = _BYTES.sub(_size_of_literal, CONFIDENTIAL.without(told))
-    for found, instead in _TEXTS:
-        clean = found.sub(instead, clean)
-    return _BASIC.sub(_basic, clean)
+    clean = CONFIDENTIAL.without(told)
+    lower = clean.lower()
+    if "b'" in lower or 'b"' in lower:
+        clean = BYTES.sub(_size_of_literal, clean)
+    for words, found, instead in _TEXTS:
+        if any(map(lower.__contains__, words)):
+            clean = found.sub(instead, clean)
+    return _BASIC.sub(_basic, clean) if "basic" in lower else clean
 
 
 def value(told: Any, depth: int = 0) -> Any:

@@ -1,6 +1,7 @@
 """What every request passes: its bounds, who calls and how often; what every answer carries: its fixed headers."""
 
 import asyncio
+import itertools
 import logging
 import os
 import re
@@ -11,12 +12,12 @@ from typing import Any, Final
 
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars
 
 from connectors.api import limits, metrics
 from connectors.api.edge import Edge
 from connectors.api.problems import Problem
 from connectors.api.traced import ended, served
+from schemas.logs import REQUEST
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -29,6 +30,8 @@ HEADERS: Final = {
 GUARDED: Final = "/v1/"
 """Everything below needs authentication, whether there is such a route or not."""
 log = logging.getLogger(__name__)
+_STARTED: Final = os.urandom(6).hex()
+_NUMBERS: Final = itertools.count(0x10000)
 _FITS: Final = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
 
 
@@ -45,7 +48,7 @@ class Guard:
             return
         request_id = _named(scope)
         answer = _Answer(scope, send, request_id)
-        bind_contextvars(request_id=request_id)  # a request is served by a task of its own
+        REQUEST.set(request_id)  # a request is served by a task of its own
         span = served(scope)
         started = time.perf_counter()
         try:
@@ -112,7 +115,7 @@ def _named(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and (found := _FITS.fullmatch(value)):
             return str(found[0], "ascii")
-    return os.urandom(8).hex()
+    return f"{_STARTED}{next(_NUMBERS):x}"
 
 
 def _line(scope: Scope, route: str, status: int, took: float) -> dict[str, Any]:

@@ -5,6 +5,7 @@ anything but its own document.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from connectors.outbound.erp.results import Outcome, Results
 from connectors.outbound.erp.throttle import INQUIRY, Throttle
 from schemas.tracing import tracer
 
+log: Final = logging.getLogger("erp.postings")
 T = TypeVar("T")
 LOOK_S: Final = 0.02
 Settled = Callable[[Entry, Answer], None]
@@ -271,6 +273,8 @@ class OnlineSystem:
     async def _failed(self, entry: Entry, fault: Unanswered) -> None:
         """Write the attempt down and let the posting rest; a question that went wrong is no attempt."""
         asked = entry.ask or bool(entry.former)
+        if asked:
+            log.info("question unanswered", extra={"operation": entry.posting["operation"], "reason": fault.reason})
         if not asked:
             outcome: Outcome = "UNKNOWN" if fault.taken else "FAILED"
             entry.ask = fault.taken
