@@ -25,6 +25,7 @@ from streams.assignor import WholeAssignor
 from streams.chunks import ChunkTransport
 from streams.gauges import Gauges
 from streams.health import Health
+from streams.pace import Pace
 from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.takeover import Tables
@@ -104,6 +105,7 @@ def build_app(settings: Settings) -> StreamApp:
         changelogs={stage.name: topics.changelog(settings.app, stage.name) for stage in parts.stages},
         interval=settings.commit_interval_ms / 1000,
         timeout_ms=settings.session_timeout_ms,
+        pace=Pace(settings.session_timeout_ms / 4000),
         learn=parts.ids.learn,
         traces=Traces(parts.codec.decode),
         leave=leave,

@@ -20,6 +20,7 @@ from schemas.clock import Clock, wall_ms
 from schemas.trace_context import TraceContext
 from schemas.tracing import tracer
 from streams import metrics, telling, turned_away
+from streams.pace import Pace
 from streams.stages import Rows, StageRun
 from streams.stores import Progress, read_back
 from streams.traces import NONE, ChunkSpan, Headers, Traces, transaction
@@ -49,6 +50,7 @@ class TaskPlan:
     changelogs: Mapping[str, str]
     interval: float
     timeout_ms: int
+    pace: Pace
     learn: Callable[[Sequence[Any]], Awaitable[None]]
     """Asks the registry about schemas in a chunk that are new here."""
     traces: Traces
@@ -154,6 +156,7 @@ class Task:
         while self._pending.count > self.MOST_PENDING:
             self._room.clear()
             await self._room.wait()
+        await self.plan.pace.room()
         await self.plan.learn(run)
         if self.closed:
             return
@@ -267,15 +270,16 @@ class Task:
         assert producer is not None
         began = time.perf_counter()
         span = transaction(self.partition, pending.chunks, len(pending.outputs)) if pending.chunks else None
-        await producer.begin_transaction()
-        for stage, rows in pending.rows.items():
-            await self._send(self.plan.changelogs[stage], self.partition, rows.items(), now)
-        for (topic, partition), sends in pending.outputs.items():
-            await self._send(topic, partition, sends, now, pending.headers.get((topic, partition)))
-            metrics.OUTPUTS.labels(topic).inc(len(sends))
-        if pending.offsets:
-            await producer.send_offsets_to_transaction(pending.offsets, self.plan.app)
-        await producer.commit_transaction()
+        with self.plan.pace.transaction(self.partition):
+            await producer.begin_transaction()
+            for stage, rows in pending.rows.items():
+                await self._send(self.plan.changelogs[stage], self.partition, rows.items(), now)
+            for (topic, partition), sends in pending.outputs.items():
+                await self._send(topic, partition, sends, now, pending.headers.get((topic, partition)))
+                metrics.OUTPUTS.labels(topic).inc(len(sends))
+            if pending.offsets:
+                await producer.send_offsets_to_transaction(pending.offsets, self.plan.app)
+            await producer.commit_transaction()
         if span is not None:
             span.end()
         self.progressed = time.monotonic()

@@ -27,6 +27,7 @@ LONG = (
     "monitoring/test_site_metrics.py",
     "operation/",
     "pipeline/test_reservations.py",
+    "pipeline/test_starved_worker.py",
     "pipeline/test_worker_log.py",
     "pipeline/test_traced_site.py",
     "security/",
