@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
@@ -56,6 +57,8 @@ class View:
         self._seen = float("-inf")
         self._key = keys.view(settings.app)
         self._epoch: bytes | None = None
+        self._kept_at = -math.inf
+        """When the view was last known to be live (wall clock, ms)."""
         self._raw_feeds: dict[bytes, bytes] = {}
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -140,7 +143,8 @@ class View:
             self.feeds = tuple(sorted(map(orjson.loads, keys.records(feeds).values()), key=_place))
             self.worst, self._raw_feeds = worst_by_location(self.feeds), feeds
             self._written.clear()
-        self._epoch = state.get(keys.EPOCH.encode())
+        if state.get(keys.EPOCH.encode()) != self._epoch:
+            self._epoch, self._kept_at = state.get(keys.EPOCH.encode()), -math.inf
         self._why, self._seen = self._judged(state), time.monotonic()
 
     def _judged(self, state: dict[bytes, bytes]) -> str | None:
@@ -156,8 +160,12 @@ class View:
         ]
         building = [instance for instance in heard if instance["state"] == "rebuilding"]
         if building:
+            self._kept_at = -math.inf
             return f"the view is being rebuilt: {building[0].get('percent')} %"
-        if not any(instance["state"] == "live" and instance.get("lag") is not None for instance in heard):
+        keeping = [each["at"] for each in heard if each["state"] == "live" and each.get("lag") is not None]
+        # One that takes over from another is not live for some moments; what stands there is no older for that.
+        self._kept_at = max(self._kept_at, min(now, max(keeping))) if keeping else self._kept_at
+        if now - self._kept_at > self._settings.view_stale_ms:
             return f"nobody has kept the view for {self._settings.view_stale_ms / 1000:.0f} s"
         return None
 

@@ -94,9 +94,9 @@ def test_a_last_known_answer_gets_too_old_to_be_shown(alone: tuple[Site, OwnRedi
 def test_a_view_that_is_being_rebuilt_or_that_nobody_keeps_is_not_shown(
     alone: tuple[Site, OwnRedis], state: dict[str, Any], reason: str
 ) -> None:
-    """Redis answers, but nobody vouches for what it says."""
+    """Redis answers, but nobody vouches for what it says: at once, or for longer than a takeover may take."""
     site, _ = alone
-    with clients(site) as (shop, _, reader):
+    with clients(site, view_stale_ms=500) as (shop, _, reader):
         shop.get(f"/v1/channels/{site.shop}/availability/S-1").raise_for_status()
         site.live(**state)
         refused = until(lambda: reader.get("/v1/availability/S-1"), lambda got: got.status_code == 503)
@@ -104,6 +104,20 @@ def test_a_view_that_is_being_rebuilt_or_that_nobody_keeps_is_not_shown(
 
     assert reason in refused.json()["detail"]
     assert (200, True) == (stale.status_code, stale.json()["stale"])
+
+
+def test_an_instance_that_takes_over_from_another_is_waited_for(alone: tuple[Site, OwnRedis]) -> None:
+    """While it catches up what stands there is shown: it is no older than if the other had just gone silent."""
+    site, _ = alone
+    with clients(site, view_stale_ms=60_000) as (_, _, reader):
+        reader.get("/v1/availability/S-1").raise_for_status()
+        site.live(state="catching up", lag=None)
+        codes = set()
+        for _ in range(10):
+            time.sleep(0.03)
+            codes.add(reader.get("/v1/availability/S-1").status_code)
+
+        assert {200} == codes
 
 
 def test_one_instance_that_keeps_the_view_is_enough(alone: tuple[Site, OwnRedis]) -> None:
