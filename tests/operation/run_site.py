@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHANNELS = ROOT / "channels.yaml"
 NAMES = ["webshop", "marketplace"]
 WITHIN_S = 90.0
+RELEASE = ("-m", "cli.main")
 
 
 def until(what: str, condition: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
@@ -76,10 +77,12 @@ class RunSite:
         path.write_text("".join(f"{name}={value}\n" for name, value in self.environment.items()))
         return path
 
-    def command(self, *words: object, ok: tuple[int, ...] = (0,), within_s: float = 180.0) -> tuple[int, str, str]:
+    def command(
+        self, *words: object, ok: tuple[int, ...] = (0,), within_s: float = 180.0, release: Sequence[str] = RELEASE
+    ) -> tuple[int, str, str]:
         """`stockstream WORDS`: exit code, stdout, stderr."""
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *map(str, words)],
+            [sys.executable, *release, *map(str, words)],
             env=self._clean() | self.environment,
             cwd=self.directory,
             capture_output=True,
@@ -102,10 +105,11 @@ class RunSite:
 
     # ---- processes ------------------------------------------------------------------------------------------------
 
-    def start_workers(self, *names: str, wait: bool = True, **settings: object) -> None:
+    def start_workers(self, *names: str, wait: bool = True, release: Sequence[str] = RELEASE) -> None:
+        """`release` is what follows the interpreter to get at this or another release's commands."""
         given = {name: value for name, value in self.settings.items() if not name.startswith("erp_")}
         for name in names:
-            worker = self.site.worker(name, self.directory, CHANNELS, **{**given, **settings})
+            worker = self.site.worker(name, self.directory, CHANNELS, command=(*release, "worker"), **given)
             worker.start()
             self.workers[name] = worker
         if wait:
@@ -115,27 +119,38 @@ class RunSite:
         for name in names or tuple(self.workers):
             self.workers.pop(name).stop(grace_s=60)
 
-    def start_edge(self, name: str, *command: str, variable: str, **settings: object) -> Supervised:
-        given = {"clock": self.settings["clock"]} if "clock" in self.settings else {}
-        edge = self.site.edge(
-            name, command, self.directory, CHANNELS, port_variable=f"STOCKSTREAM_{variable}", **given, **settings
+    def start_edge(
+        self, name: str, *command: str, variable: str, release: Sequence[str] = RELEASE, **settings: object
+    ) -> Supervised:
+        edge = Supervised(
+            name,
+            (*release, *command),
+            {**self.environment, **{f"STOCKSTREAM_{key.upper()}": str(value) for key, value in settings.items()}},
+            self.directory,
+            port_variable=f"STOCKSTREAM_{variable}",
         )
         edge.start()
         self.edges[name] = edge
         await_all([edge], WITHIN_S)
         return edge
 
-    def start_erp_connector(self, service: str) -> Supervised:
-        epoch = {"erp_epoch": self.settings["erp_epoch"]} if "erp_epoch" in self.settings else {}
+    def start_erp_connector(
+        self, service: str, name: str = "erp-connector", release: Sequence[str] = RELEASE
+    ) -> Supervised:
         return self.start_edge(
-            "erp-connector", "connect", "erp", variable="ERP_HTTP_PORT",
-            erp_url=service, erp_rate=5_000, erp_session_timeout_ms=6_000, erp_commit_interval_ms=100, **epoch,
+            name, "connect", "erp", variable="ERP_HTTP_PORT", release=release,
+            erp_url=service, erp_rate=5_000, erp_session_timeout_ms=6_000, erp_commit_interval_ms=100,
         )  # fmt: skip
 
-    def start_view_and_api(self) -> None:
-        self.start_edge("redis-view", "connect", "redis", variable="VIEW_HTTP_PORT")
+    def start_view(self, name: str = "redis-view", release: Sequence[str] = RELEASE) -> None:
+        self.start_edge(name, "connect", "redis", variable="VIEW_HTTP_PORT", release=release)
+
+    def start_api(self, name: str = "api", release: Sequence[str] = RELEASE) -> None:
+        """The API, and whoever asks from now on asks this one."""
         port = pick_port(set())
-        self.start_edge("api", "api", variable="API_HEALTH_PORT", api_port=port, api_development="true")
+        self.start_edge(
+            name, "api", variable="API_HEALTH_PORT", release=release, api_port=port, api_development="true"
+        )  # fmt: skip
         self.api_url = f"http://127.0.0.1:{port}"
 
     def stop_edge(self, name: str) -> None:

@@ -52,7 +52,8 @@ def test_green_takes_over_and_everything_is_posted_once(pair: Pair) -> None:
     blue, green, business, erp, at = pair
     blue.start_workers("blue-1")
     blue.start_erp_connector(erp.service)
-    blue.start_view_and_api()
+    blue.start_view()
+    blue.start_api()
     where = blue.stack.bootstrap, blue.stack.registry_url
     business.introduce(*where)
     business.send(*where, 1_000)
@@ -79,11 +80,13 @@ def test_green_takes_over_and_everything_is_posted_once(pair: Pair) -> None:
     assert told["answered"] > 50
     blue.stop_workers()
     green.start_erp_connector(erp.service)
-    green.start_view_and_api()
+    green.start_view()
+    green.start_api()
     green.settle(erp=True)
     assert erp.state()["postings"] == before
 
     business.send(green.stack.bootstrap, green.stack.registry_url)
+    business.close_the_books()
     green.settle(erp=True)
     answer, held = business.judged(), erp.state()
     today = business.clock.now // DAY
