@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.kafka import client
@@ -24,12 +24,14 @@ def worker_topics() -> list[str]:
 
 def committed(site: Shared, group: str, topics: Iterable[str]) -> dict[Place, int | None]:
     """The group's committed offset of each partition, None where it has none; raise KafkaException."""
-    admin = AdminClient(client(site))
-    known = admin.list_topics(timeout=PATIENCE_S).topics
-    places = [TopicPartition(topic, p) for topic in topics if topic in known for p in known[topic].partitions]
-    asked = [ConsumerGroupTopicPartitions(group, places)]
-    answer = admin.list_consumer_group_offsets(asked, request_timeout=PATIENCE_S)[group].result(PATIENCE_S)
-    return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in answer.topic_partitions}
+    member = Consumer({**client(site), "group.id": group})  # asked for offsets only, so it never joins
+    try:
+        known = member.list_topics(timeout=PATIENCE_S).topics
+        places = [TopicPartition(topic, p) for topic in topics if topic in known for p in known[topic].partitions]
+        told = member.committed(places, timeout=PATIENCE_S)
+    finally:
+        member.close()
+    return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in told}
 
 
 def members(site: Shared, group: str) -> int:

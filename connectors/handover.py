@@ -12,7 +12,7 @@ from typing import Any, Final
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
+    ConsumerGroupTopicPartitions,  # noqa: TID251 - to set offsets, not to ask for them
     KafkaError,
     KafkaException,
     Producer,

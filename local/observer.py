@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 INPUTS: dict[str, tuple[str, ...]] = {
     "intake": (
@@ -55,12 +54,12 @@ class Observer:
             return [TopicPartition(topic, p) for topic in inputs if topic in topics for p in topics[topic].partitions]
 
         self.partitions = {stage: partitions(inputs) for stage, inputs in INPUTS.items()}
-        self._admin = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET)
         self._groups = {app: list(chain.from_iterable(self.partitions.values()))}
         for group, inputs in (groups or {}).items():
             self.partitions[group] = partitions(inputs)
             self._groups[group] = self.partitions[group]
         self._all = list(chain.from_iterable(self._groups.values()))
+        self._members = {group: self._consumer(group) for group in self._groups}  # asked for offsets only; none joins
 
     def _consumer(self, group: str) -> Consumer:
         return Consumer(
@@ -77,15 +76,14 @@ class Observer:
         )
 
     def close(self) -> None:
-        self._probe.close()
+        for client in (self._probe, *self._members.values()):
+            client.close()
 
     def _committed(self) -> dict[tuple[str, int], int]:
         """By partition; no two groups here read the same topic."""
         committed: dict[tuple[str, int], int] = {}
         for group, partitions in self._groups.items():
-            asked = [ConsumerGroupTopicPartitions(group, partitions)]
-            answer = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_S)[group].result(TIMEOUT_S)
-            for tp in answer.topic_partitions:
+            for tp in self._members[group].committed(partitions, timeout=TIMEOUT_S):
                 committed[tp.topic, tp.partition] = max(tp.offset, 0)
         return committed
 
