@@ -18,10 +18,10 @@ File = Annotated[
 
 def api() -> None:
     """Serve availability, streams, reservations and intake over HTTP until told to stop. Exit code 75: start again."""
+    as_process("api")
     from connectors.api.main import run
     from connectors.api.settings import ApiSettings
 
-    as_process("api")
     raise typer.Exit(run(settings_or_fail(ApiSettings)))
 
 

@@ -17,17 +17,17 @@ Id = Annotated[str, typer.Argument(help="Id of the subscription, as declared.")]
 
 def connect_webhooks() -> None:
     """Deliver channels' changes to their webhook subscriptions until told to stop."""
+    as_process("webhooks")
     from connectors.outbound.commerce.main import run_webhooks
 
-    as_process("webhooks")
     raise typer.Exit(run_webhooks(settings_or_fail(Commerce)))
 
 
 def connect_shop() -> None:
     """Keep a shop's quantities those of its channel until told to stop."""
+    as_process("shop")
     from connectors.outbound.commerce.main import run_shop
 
-    as_process("shop")
     raise typer.Exit(run_shop(settings_or_fail(Commerce)))
 
 

@@ -27,10 +27,10 @@ def chosen() -> "Settings":
 
 def connect_erp() -> None:
     """Post to the ERP until told to stop. Exit code 75: a fault, start it again."""
+    as_process("erp")
     from connectors.outbound.erp.main import run
     from connectors.outbound.erp.routing import RoutingError
 
-    as_process("erp")
     try:
         raise typer.Exit(run(chosen()))
     except (RoutingError, ValueError) as error:

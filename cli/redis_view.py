@@ -28,10 +28,10 @@ def chosen() -> "Settings":
 
 def connect_redis() -> None:
     """Keep the Redis view until told to stop. Exit code 75: a fault, start it again."""
+    as_process("redis-view")
     from connectors.outbound.redis_view.main import run
     from schemas.environment import SettingError
 
-    as_process("redis-view")
     try:
         raise typer.Exit(run(chosen()))
     except SettingError as error:
