@@ -8,11 +8,12 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from local.downloads import Downloads
+from local.downloads import KAFKA, Downloads
 from local.kafka import READY_WITHIN_S, Kafka, random_id
 from local.observer import QUIET
 from local.processes import HOST, Keeper, await_ready, pick_port
 from local.progress import report_for
+from local.quick_start import Rehearsal
 
 HEAP = ("-Xms128m", "-Xmx320m")
 THREE = """
@@ -27,7 +28,9 @@ unclean.leader.election.enable=false
 replica.lag.time.max.ms=4000
 replica.fetch.wait.max.ms=100
 leader.imbalance.check.interval.seconds=5
-controlled.shutdown.enable=true
+# Longer than a busy machine stalls: it would elect controllers instead of leaders
+controller.quorum.fetch.timeout.ms=6000
+controller.quorum.election.timeout.ms=3000
 """
 ALSO = """
 listeners=PLAINTEXT://{host}:{port},ALSO://{also},CONTROLLER://{host}:{controller}
@@ -57,7 +60,8 @@ class Brokers:
         self.registry_url, self.redis_url, self.count = registry_url, redis_url, count
         self.replication = 3 if count == 3 else 1
         self.pids: dict[int, int] = {}
-        jars = Downloads(report_for(None), threading.Event()).kafka()
+        report, never = report_for(None), threading.Event()
+        jars = Downloads(report, never).kafka()
         cluster, taken = random_id(), set[int]()
         nodes = range(1, count + 1)
         ports = {node: (pick_port(taken), pick_port(taken)) for node in nodes}
@@ -65,6 +69,11 @@ class Brokers:
         if also is not None:
             more += ALSO.format(host=HOST, port=ports[1][0], controller=ports[1][1], also=f"{also[0]}:{also[1]}")
         self._keeper = Keeper()
+        quick = Rehearsal(self._keeper, report, never)
+        self._options = [
+            *HEAP,
+            *quick.options(f"kafka-{KAFKA}", lambda at: Kafka(at, pick_port(taken), pick_port(taken), jars)),
+        ]
         self.nodes = {
             node: Kafka(
                 directory / f"broker-{node}",
@@ -90,7 +99,7 @@ class Brokers:
         for node in which:
             self.nodes[node].directory.mkdir(parents=True, exist_ok=True)
             self.nodes[node].prepare()
-            command = self.nodes[node].command(HEAP)
+            command = self.nodes[node].command(self._options)
             self.pids[node] = self._keeper.start(str(node), command, self.nodes[node].directory, self.log(node))
         if wait:
             self.await_up(which)
