@@ -21,8 +21,10 @@ SETUP: Final = "setup"
 """`stockstream topics apply`, which creates and verifies; the registry has no ACLs of Kafka's."""
 OPERATIONS: Final = "operations"
 """People who look after the site by the command: they read all, and enable webhooks."""
+SECOND_SITE: Final = "second-site"
+"""`stockstream mirror`, `compare` and `handover`, at both sites while there are two; nobody needs it otherwise."""
 OUTSIDE: Final = ("wms", "edi", "erp", "console", "analytics")
-COMPONENTS: Final = (*PROCESSES, SETUP, OPERATIONS, *OUTSIDE)
+COMPONENTS: Final = (*PROCESSES, SETUP, OPERATIONS, SECOND_SITE, *OUTSIDE)
 """Everybody but the channels, in the order they are listed."""
 CLUSTER: Final = "kafka-cluster"
 """The one name a cluster has as a resource."""
@@ -135,6 +137,9 @@ def _topic(site: Site, topic: Topic) -> Iterable[_Allowed]:
             continue
         yield _Allowed(component, "topic", topic.name, "read")
     yield _Allowed(OPERATIONS, "topic", topic.name, "read")
+    yield _Allowed(SECOND_SITE, "topic", topic.name, "read")
+    if topic.direction in {"inbound", "reference"} or topic.name == "erp.postings":
+        yield _Allowed(SECOND_SITE, "topic", topic.name, "write")
     for operation in SETUP_OPERATIONS:
         yield _Allowed(SETUP, "topic", topic.name, operation)
 
@@ -175,6 +180,9 @@ def _own(site: Site) -> Iterable[_Allowed]:
     if site.shop_channel:
         yield _Allowed("shop", "group", f"{app}.shop.{site.shop_channel}", "read")
     yield _Allowed(OPERATIONS, "group", app, "describe", "prefixed")
+    yield _Allowed(SECOND_SITE, "group", app, "describe", "prefixed")
+    yield _Allowed(SECOND_SITE, "group", f"{app}-mirror", "read")
+    yield _Allowed(SECOND_SITE, "group", f"{app}-erp", "read")  # its beginning is set when the ERP is handed over
     for channel in site.channels:
         yield _Allowed(f"channel:{channel}", "group", f"{channel}-", "read", "prefixed")
         if channel in site.follow_feeds:
