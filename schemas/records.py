@@ -521,6 +521,7 @@ class Claim(TypedDict):
     settled: int
     fence_days: int  # supply: overdue by up to this many days stays in ATP
     offset_days: int  # and is placed this many days from today
+    reservations: list[str] | None  # taken over here by an order not known yet; null: the document speaks for itself
 
 
 class Policy(TypedDict):

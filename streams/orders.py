@@ -8,7 +8,7 @@ from schemas.records import OrderEvent
 from streams.documents import fold_documents, tick
 from tables import fulfilment, order
 from tables.conditions import settle
-from tables.held import Scanned, claims, conditions, spread
+from tables.held import Scanned, claims, conditions, spread, taken_over
 from tables.ledger_entry import claim_changes
 from tables.outcome import Entry, Outcome, Output
 from tables.posting_book import post, post_absolute
@@ -51,7 +51,7 @@ def _finish(row: order.Row, key: str, event: OrderEvent, outcome: Outcome) -> in
     shipped = spread(row["order"], row["shipped"])
     if not changed <= _ON_HAND:
         held = claims(row, shipped)
-        claim_changes("ALLOCATE", f"SALES_ORDER:{key}", row["told"], held, event, outputs)
+        claim_changes("ALLOCATE", f"SALES_ORDER:{key}", row["told"], held, event, outputs, taken_over(row))
         row["told"] = held
     goods = fulfilment.NOTHING
     if row["returned"] or row["moved"] or not changed <= _PICKING:

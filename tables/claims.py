@@ -5,6 +5,7 @@ what has `moved` against the document. The difference is taken out of the claim,
 and expected, nor both gone and held, whichever entry comes first.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from schemas.records import Claim
@@ -98,7 +99,7 @@ def confirmed(order: str, reservation_id: str) -> str:
 def hold(claims: dict[str, ClaimFacts], reference: str, quantity: int, order: str | None, coordinate: str) -> int:
     """Hold a quantity for a reservation, of which an order may be known; 0 lets go. Return by how much more is held.
 
-    `coordinate` is that of the request.
+    `coordinate` is that of the request, for those who look at the row.
     """
     before = outstanding(claims.pop(reference, None))
     if quantity:
@@ -106,24 +107,18 @@ def hold(claims: dict[str, ClaimFacts], reference: str, quantity: int, order: st
     return quantity - before
 
 
-def lapse(claims: dict[str, ClaimFacts], reference: str, coordinate: str) -> int:
-    """Let go what was held for the order that now speaks for itself; return how much that was.
+def lapse(claims: dict[str, ClaimFacts], reference: str, reservations: Sequence[str] | None) -> int:
+    """Let go what was held for the order that now claims it itself; return how much that was.
 
-    `coordinate` is of what made the order speak: a request before a hold's own, and it has not heard of that hold yet.
+    `reservations` are those it has taken over, of an order that is not known yet: a hold it has not heard of stays.
     """
     order = reference.partition(":")[2]
     prefix, gone = f"{CONFIRMED}{order}:", 0
     for held in [name for name in claims if name.startswith(prefix)]:
-        requested, of, *_ = claims[held][PARTS][0]
-        if of == order and not _earlier(coordinate, requested):
+        of = claims[held][PARTS][0][1]
+        if of == order and (reservations is None or held[len(prefix) :] in reservations):
             gone += outstanding(claims.pop(held))
     return gone
-
-
-def _earlier(coordinate: str, other: str) -> bool:
-    """Whether one record stands before another in the same partition of the same topic."""
-    (place, _, offset), (other_place, _, other_offset) = coordinate.rpartition("@"), other.rpartition("@")
-    return place != "" and place == other_place and int(offset) < int(other_offset)
 
 
 def transfer(transit: dict[str, Transit], reference: str, quantity: int, left_at: int | None) -> None:

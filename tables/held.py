@@ -82,6 +82,16 @@ def claims(row: Row, shipped: Scanned) -> Told:
     return found
 
 
+def taken_over(row: Row) -> dict[str, list[str]] | None:
+    """The confirmed reservations that the claims of an order not known yet contain, by `sku|location`; else None."""
+    if row["order"] is not None:
+        return None
+    found: dict[str, list[str]] = {}
+    for name, (sku, location, _, _) in sorted(row["reserved"].items()):
+        found.setdefault(f"{sku}|{location}", []).append(name.removesuffix(f"|{location}"))
+    return found
+
+
 def _reserved(row: Row, found: Told) -> None:
     """Less what has shipped already, in order of reservation."""
     gone: dict[str, int] = {}

@@ -48,19 +48,28 @@ def claim_changes(
     claims: Told,
     cause: Mapping[str, Any],
     outputs: list[Output],
+    reservations: Mapping[str, list[str]] | None = None,
 ) -> None:
-    """Write every claim that differs from what was last written, the empty one for what is claimed no more."""
+    """Write every claim that differs from what was last written, the empty one for what is claimed no more.
+
+    `reservations` are those an order not known yet has taken over, by `sku|location`.
+    """
     if told == claims:
         return
     for key, claim in claims.items():
         if told.get(key) != claim:
-            outputs.append(_claim(kind, reference, key, claim, cause))
+            outputs.append(_claim(kind, reference, key, claim, cause, reservations))
     gone = sorted(told.keys() - claims.keys())
-    outputs.extend(_claim(kind, reference, key, [0, *told[key][1:3], []], cause) for key in gone)
+    outputs.extend(_claim(kind, reference, key, [0, *told[key][1:3], []], cause, reservations) for key in gone)
 
 
 def _claim(
-    kind: Literal["EXPECT", "ALLOCATE"], reference: str, key: str, claim: Sequence[Any], cause: Mapping[str, Any]
+    kind: Literal["EXPECT", "ALLOCATE"],
+    reference: str,
+    key: str,
+    claim: Sequence[Any],
+    cause: Mapping[str, Any],
+    reservations: Mapping[str, list[str]] | None,
 ) -> Output:
     settled, fence, offset, kept = claim
     parts: list[ClaimPart] = [
@@ -68,7 +77,13 @@ def _claim(
         for line, shipment, quantity, date, state in kept
     ]
     entry = _entry(kind, cause, f"{cause['coordinate']}/{reference}/{key}", reference)
-    entry["claim"] = {"parts": parts, "settled": settled, "fence_days": fence, "offset_days": offset}
+    entry["claim"] = {
+        "parts": parts,
+        "settled": settled,
+        "fence_days": fence,
+        "offset_days": offset,
+        "reservations": None if reservations is None else reservations.get(key, []),
+    }
     return (LEDGER, key, entry)
 
 

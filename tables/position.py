@@ -345,7 +345,7 @@ class Position:
             before = claims.outstanding(demand.get(reference))
             claims.restate(demand, reference, claim)
             self.allocated += claims.outstanding(demand.get(reference)) - before
-            self.allocated -= claims.lapse(demand, reference, entry["coordinate"])
+            self.allocated -= claims.lapse(demand, reference, claim["reservations"])
             self.backorders = backordered(self.backorders, reference, claim)
 
     # ---- the promise --------------------------------------------------------------------------------------------

@@ -42,9 +42,12 @@ class Stage:
         return unpack_row(self.rows[key.encode()])[2]
 
     def claims(self) -> dict[str, dict[str, Any]]:
-        """The last claim written for each `sku|location` and document that still claims something."""
+        """The last claim written for each `sku|location` and document that still claims something.
+
+        Without the reservations taken over: that a document came to be known is written only where the claim changes.
+        """
         last = {
-            f"{key} {record['reference']}": record["claim"]
+            f"{key} {record['reference']}": {k: v for k, v in record["claim"].items() if k != "reservations"}
             for topic, key, record in self.outputs
             if topic == "inventory.ledger" and record["claim"] is not None
         }

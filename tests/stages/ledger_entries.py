@@ -39,7 +39,7 @@ def entry(kind, quantity=0, *, at=NOON, recorded=None, key=KEY, **fields):
     return key, {**value, **fields}
 
 
-def claim(*parts, settled=0, fence=7, offset=1):
+def claim(*parts, settled=0, fence=7, offset=1, reservations=None):
     """Parts are (quantity, date) or (quantity, date, state)."""
     return {
         "parts": [
@@ -49,6 +49,7 @@ def claim(*parts, settled=0, fence=7, offset=1):
         "settled": settled,
         "fence_days": fence,
         "offset_days": offset,
+        "reservations": reservations,
     }
 
 
@@ -58,7 +59,7 @@ def expect(*parts, po="P1", **more):
 
 
 def allocate(*parts, order="O1", **more):
-    options = {name: more.pop(name) for name in ("settled",) if name in more}
+    options = {name: more.pop(name) for name in ("settled", "reservations") if name in more}
     return entry("ALLOCATE", reference=f"SALES_ORDER:{order}", claim=claim(*parts, **options), **more)
 
 

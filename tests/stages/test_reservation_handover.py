@@ -3,7 +3,7 @@
 import random
 
 from document_events import so_line, sold
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ledger_entries import DC2, NOON, TODAY, Inventory, cancel, confirm, entry, expect, held, reserve
 from test_inventory_properties import plenty
@@ -73,6 +73,7 @@ def requests(quantities, story):
 
 @plenty
 @given(holds, st.lists(asks, min_size=3, max_size=15), st.integers(0, 2**32))
+@example([2, 4, 1, 3, 3], [(confirm, 3, "B"), (confirm, 4, "B")], 2207729659)  # two places heard of in two steps
 def test_stock_is_neither_free_nor_held_twice_on_its_way_to_an_order(quantities, story, seed):
     """After every step each unit that a customer was promised is held once, wherever its handover stands."""
     two = Two(seed)

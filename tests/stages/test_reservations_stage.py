@@ -174,10 +174,11 @@ def test_two_holds_confirmed_for_one_order_are_each_held_until_it_has_heard_of_t
     """The order's answer to the first, on its way when the second is confirmed, does not let the second go."""
     inventory = stocked()
     inventory.take(reserve("a", 2), reserve("b", 3), confirm("a", at=NOON + 1), confirm("b", at=NOON + 2))
-    inventory.take(allocate((2, None, "RESERVED"), at=NOON + 1))
+    inventory.take(allocate((2, None, "RESERVED"), reservations=["S1.a"], at=NOON + 1))
     assert held(inventory)[0] == 5
 
-    inventory.take(allocate((2, None, "RESERVED"), (3, None, "RESERVED"), at=NOON + 2))
+    both = allocate((2, None, "RESERVED"), (3, None, "RESERVED"), reservations=["S1.a", "S1.b"], at=NOON + 2)
+    inventory.take(both)
     assert held(inventory)[0] == 5
     inventory.take(allocate(at=NOON + 3))
     assert held(inventory)[0] == 0

@@ -14,7 +14,7 @@ def part(quantity, date=20_000, line="1", shipment=None):
 
 
 def claim(*parts, settled=0):
-    return {"parts": list(parts), "settled": settled, "fence_days": 7, "offset_days": 1}
+    return {"parts": list(parts), "settled": settled, "fence_days": 7, "offset_days": 1, "reservations": None}
 
 
 def test_a_receipt_is_taken_out_before_its_owner_knows():
