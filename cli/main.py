@@ -142,13 +142,24 @@ def topics_apply(as_json: Json = False) -> None:
 
 @schemas_app.command("register")
 def schemas_register(as_json: Json = False) -> None:
-    """Register every subject with its compatibility mode; an incompatible change is refused, naming the field."""
-    from schemas.registry import RegistryError, register_all
+    """Register every subject with its compatibility mode; an incompatible change is refused, naming the field.
+
+    So is a registry that knows none of our subjects where topics hold records: they carry the ids of another.
+    """
+    from schemas.access import librdkafka
+    from schemas.registry import RegistryError, knows_us, register_all
+    from schemas.topics_admin import with_records
 
     chosen = settings_or_fail(Settings)
+    channels = channel_ids(chosen.channels)
     try:
-        ids = register_all(chosen, channel_ids(chosen.channels))
-    except RegistryError as error:
+        if not knows_us(chosen, channels) and (held := with_records(librdkafka(chosen), channels)):
+            raise fail(
+                f"the registry knows none of our subjects, but {', '.join(held[:3])} hold records, which carry ids: "
+                f"registered anew, the ids would mean other schemas. Bring the registry back from its storage"
+            )
+        ids = register_all(chosen, channels)
+    except (RegistryError, SettingError) as error:
         raise fail(str(error)) from None
     if as_json:
         print_json(ids)

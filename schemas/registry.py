@@ -86,6 +86,13 @@ def _register(registry: SchemaRegistryClient, topic: Topic) -> int:
             raise IncompatibleSchema(_refusal(topic, _differences(registry, topic) or [error.error_message])) from error
 
 
+def knows_us(where: Registry, channels: Iterable[str] = ()) -> bool:
+    """Whether any subject of ours is there; raise RegistryError."""
+    with _asking("subjects"):
+        subjects = set(client(where).get_subjects())
+    return any(topic.subject in subjects for topic in catalogue().for_channels(channels))
+
+
 def check_all(where: Registry, channels: Iterable[str] = ()) -> list[str]:
     """What registering would be refused for, subject by subject; empty when nothing would be. Raise RegistryError."""
     registry = client(where)

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from schemas.catalogue import catalogue
 
 TIMEOUT = 30.0
+ASK_WITHIN_S = 10.0
 Wanted = dict[str, dict[str, str]]
 CHANGELOG = {"cleanup.policy": "compact", "max.message.bytes": "1048576"}
 
@@ -52,6 +53,23 @@ def apply(
     if findings:
         raise TopicMismatch("topics differ from the catalogue:\n  " + "\n  ".join(findings))
     return created
+
+
+def with_records(conf: Mapping[str, Any], channels: Iterable[str] = ()) -> list[str]:
+    """Topics of the catalogue that hold records; none where no broker answers, which then has nothing to say."""
+    admin = AdminClient({"log_level": 2, **conf})
+    try:
+        existing = admin.list_topics(timeout=ASK_WITHIN_S).topics
+        names = [topic.name for topic in catalogue().for_channels(channels) if topic.name in existing]
+        places = [TopicPartition(name, partition) for name in names for partition in existing[name].partitions]
+        ends: dict[tuple[str, int], list[int]] = {}
+        for which in (OffsetSpec.earliest(), OffsetSpec.latest()):
+            answers = admin.list_offsets(dict.fromkeys(places, which), request_timeout=ASK_WITHIN_S) if places else {}
+            for place, future in answers.items():
+                ends.setdefault((place.topic, place.partition), []).append(future.result(ASK_WITHIN_S).offset)
+    except (KafkaException, TimeoutError):
+        return []
+    return sorted({topic for (topic, _), (first, last) in ends.items() if last > first})
 
 
 def _create(
