@@ -1,14 +1,10 @@
 """A broker that is killed under load, and comes back: nothing is lost, nothing counts twice."""
 
 import threading
-from collections import defaultdict
 from pathlib import Path
 
-import orjson
 import pytest
-import redis
 
-from connectors import view_keys
 from local.stack import LocalStack
 from local.supervised import Supervised
 from local.worker_process import COMMAND
@@ -88,20 +84,8 @@ def test_connectors_go_on_where_the_broker_left_them(make_site: MakeSite) -> Non
         expected = site.postings()
         wait_for(lambda: sum(map(len, erp.state()["documents"].values())) >= sum(map(len, expected.values())), 120, "the ERP to have every posting")  # fmt: skip
         account = site.account(skus)
-        view = redis.Redis.from_url(site.brokers.redis_url, decode_responses=True, socket_timeout=5)
-        wait_for(lambda: on_hand(view, site.app, skus) == account, 60, "the view to show the account")
+        wait_for(lambda: site.in_view(skus) == account, 60, "the view to show the account")
 
         assert erp.state()["documents"] == expected
     finally:
         erp.stop()
-
-
-def on_hand(view: redis.Redis, app: str, skus: list[str]) -> dict[str, int]:
-    """By key, as readers of the view see it."""
-    found: dict[str, int] = defaultdict(int)
-    for sku in skus:
-        fields = view.hgetall(view_keys.sku(app, sku))
-        for place, position in fields.items():
-            if not place.startswith("r:"):
-                found[f"{sku}|{place}"] = orjson.loads(position)["on_hand"]
-    return dict(found)

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.faults.conftest import MakeSite
+from tests.pipeline.site_under_test import wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -48,10 +49,11 @@ def test_a_rolling_restart_of_all_brokers(make_site: MakeSite) -> None:
 
 
 def test_two_of_three_brokers_lost_and_back(make_site: MakeSite) -> None:
-    """Without two copies nothing is written; when they are back the work goes on where it was."""
-    site = make_site(count=3)
+    """Without two copies nothing is written; when they are back workers and view go on where they were."""
+    site = make_site("three", count=3)
     skus = site.new_items("TWO", 20)
     site.start("one", "two")
+    site.edge("redis-view", ("connect", "redis"), "STOCKSTREAM_VIEW_HTTP_PORT")
     with site.load(skus, per_s=100):
         site.await_progress()
         for node in (1, 2):
@@ -62,3 +64,4 @@ def test_two_of_three_brokers_lost_and_back(make_site: MakeSite) -> None:
         site.await_progress()
 
     site.assert_whole(skus)
+    wait_for(lambda: site.in_view(skus) == site.account(skus), 60, "the view to show the account")
