@@ -1,5 +1,6 @@
 """Topics created or verified against the catalogue; whatever differs is said, topic by topic, with how to mend it."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from schemas.catalogue import catalogue
 
 TIMEOUT = 30.0
 ASK_WITHIN_S = 10.0
+LIST_AGAIN_S = 0.1
 Wanted = dict[str, dict[str, str]]
 CHANGELOG = {"cleanup.policy": "compact", "max.message.bytes": "1048576"}
 
@@ -40,10 +42,11 @@ def apply(
     admin = AdminClient({"log_level": 2, **conf})  # what goes wrong is in the exception, once
     try:
         existing = admin.list_topics(timeout=TIMEOUT).topics
-        created, findings = _create(
+        created, there, findings = _create(
             admin, wanted, [name for name in wanted if name not in existing], partitions, replication
         )
-        present = {name: existing[name].partitions for name in wanted if name in existing}
+        existing = _known(admin, there) if there else existing
+        present = {name: existing[name].partitions for name in wanted if name in existing and name not in created}
         findings += _sizes(present, partitions, replication)
         findings += _settings(admin, {name: wanted[name] for name in present})
     except KafkaException as error:
@@ -74,19 +77,34 @@ def with_records(conf: Mapping[str, Any], channels: Iterable[str] = ()) -> list[
 
 def _create(
     admin: AdminClient, wanted: Wanted, missing: Sequence[str], partitions: int, replication: int
-) -> tuple[list[str], list[str]]:
-    """Create topics; the names created and why others were not. One that appears meanwhile was made by our like."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Create topics; the names created, those that were there all the same, and why others were not."""
     new = [NewTopic(name, partitions, replication, config=wanted[name]) for name in missing]
-    created, findings = list[str](), list[str]()
+    created, there, findings = list[str](), list[str](), list[str]()
     for name, future in (admin.create_topics(new, operation_timeout=TIMEOUT) if new else {}).items():
         try:
             future.result(TIMEOUT)
             created.append(name)
         except KafkaException as error:
             code = error.args[0].code()
-            if code != KafkaError.TOPIC_ALREADY_EXISTS:
+            if code == KafkaError.TOPIC_ALREADY_EXISTS:
+                there.append(name)
+            else:
                 findings.append(f"{name}: cannot be created: {error.args[0].str()}{_REFUSALS.get(code, '')}")
-    return created, findings
+    return created, there, findings
+
+
+def _known(admin: AdminClient, names: Sequence[str]) -> dict[str, Any]:
+    """All topics, once these are among them: a broker refuses to create what another made before it lists it."""
+    end = time.monotonic() + TIMEOUT
+    while True:
+        existing: dict[str, Any] = admin.list_topics(timeout=TIMEOUT).topics
+        late = [name for name in names if name not in existing]
+        if not late:
+            return existing
+        if time.monotonic() > end:
+            raise BrokerUnreachable(f"{', '.join(late)}: there, says the broker, but does not list it; apply again")
+        time.sleep(LIST_AGAIN_S)
 
 
 _REFUSALS = {

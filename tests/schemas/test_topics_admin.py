@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
@@ -107,6 +108,27 @@ def test_every_difference_is_said_at_once(bootstrap: str, deltas: Topic):
         topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS)
 
     assert str(refusal.value).count(f"\n  {deltas.name}: ") == 3
+
+
+def test_a_topic_the_broker_does_not_list_yet_is_verified_all_the_same(
+    bootstrap: str, deltas: Topic, monkeypatch: pytest.MonkeyPatch
+):
+    """Made by somebody a moment ago, in their own way: refused as there, and listed a little later."""
+    created(bootstrap, deltas, partitions=2)
+    listed = 0
+
+    class Late(AdminClient):
+        def list_topics(self, *args: Any, **kwargs: Any) -> Any:
+            nonlocal listed
+            listed += 1
+            found = super().list_topics(*args, **kwargs)
+            if listed <= 2:
+                found.topics.pop(deltas.name, None)
+            return found
+
+    monkeypatch.setattr(topics_admin, "AdminClient", Late)
+    with pytest.raises(topics_admin.TopicMismatch, match=f"{deltas.name}: 2 partitions, wanted 4"):
+        topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS)
 
 
 def test_more_copies_than_brokers_is_told_with_the_setting(bootstrap: str, deltas: Topic):
