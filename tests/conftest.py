@@ -1,11 +1,15 @@
 """The one local stack of a test session: started when the first test asks for it, stopped whatever happens."""
 
+import logging
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.stack import LocalStack
+from schemas import logs
 
 LONG = (
     "connectors/test_compare_sites.py",
@@ -41,6 +45,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(root).as_posix().startswith(LONG):
             item.add_marker(pytest.mark.long)
+
+
+@pytest.fixture(autouse=True)
+def each_command_by_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that becomes a process speaks JSON until that ends; here the next one follows in the same process."""
+    root = logging.getLogger()
+    level = root.level
+    monkeypatch.setattr(logs, "_process", "")
+    monkeypatch.setattr(root, "handlers", [*root.handlers])
+    for name in ("excepthook", "unraisablehook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    yield
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 """The commands as a person or a script meets them: help, output for machines, exit codes, messages that help."""
 
 import json
-import logging
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,24 +12,12 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from cli.settings import rows
-from schemas import logs, topics_admin
+from schemas import topics_admin
 from schemas.catalogue import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = {"STOCKSTREAM_REGISTRY": "http://127.0.0.1:9", "STOCKSTREAM_BOOTSTRAP": "127.0.0.1:9"}
 PARTITIONS = 4
-
-
-@pytest.fixture(autouse=True)
-def each_by_itself(monkeypatch):
-    """A command that becomes a process speaks JSON until that ends; here the next one follows in the same process."""
-    monkeypatch.setattr(logs, "_process", "")
-    monkeypatch.setattr(logging.getLogger(), "handlers", [*logging.getLogger().handlers])
-    for name in ("excepthook", "unraisablehook"):
-        monkeypatch.setattr(sys, name, getattr(sys, name))
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    yield
-    logging.captureWarnings(capture=False)
 
 
 def run(*arguments: str, **environment: str) -> Result:
