@@ -80,6 +80,7 @@ def test_a_random_worker_killed_again_and_again_costs_nothing(crew: Site) -> Non
     crew.assert_exact(skus)
 
 
+@pytest.mark.long
 def test_a_running_worker_does_without_the_registry(crew: Site) -> None:
     """Ids are cached; a schema nobody can be asked about waits and enters when the registry is back."""
     skus = crew.new_items("REGISTRY", 10)
@@ -118,6 +119,7 @@ def test_poison_holds_up_nobody(crew: Site) -> None:
     crew.assert_exact(skus)
 
 
+@pytest.mark.long
 def test_an_item_that_comes_late_lets_its_scans_in(crew: Site) -> None:
     """Scans of an unknown item wait, survive a restart, and count once when master data comes."""
     crew.start("worker")
