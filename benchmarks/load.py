@@ -14,13 +14,18 @@ MOST_CONNECTIONS = 200
 
 
 class Line(asyncio.Protocol):
-    """One kept-alive connection; asks one thing at a time."""
+    """One kept-alive connection; asks one thing at a time. `done` hears of each answer, status 0 where there is none."""
 
     def __init__(self, done: Any) -> None:
         self._done, self._buffer, self._due = done, bytearray(), 0.0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+
+    @property
+    def open(self) -> bool:
+        """Not closed by the server, as it does to those that rest."""
+        return not self._transport.is_closing()
 
     def ask(self, request: bytes, due: float) -> None:
         self._due = due
@@ -36,10 +41,15 @@ class Line(asyncio.Protocol):
         if len(self._buffer) >= head + 4 + length:
             status = int(self._buffer[9:12])
             self._buffer.clear()
-            self._done(self, status, self._due)
+            self._answered(status)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._done(None, 0, self._due)
+        if self._due:
+            self._answered(0)
+
+    def _answered(self, status: int) -> None:
+        due, self._due = self._due, 0.0
+        self._done(self, status, due)
 
 
 def load(url: str, key: str, paths: Sequence[str], rate: int) -> dict[str, Any]:
@@ -55,25 +65,24 @@ async def _load(url: str, key: str, paths: Sequence[str], rate: int) -> dict[str
     free: deque[Line] = deque()
     all_in = asyncio.Event()
 
-    def done(line: Line | None, status: int, due: float) -> None:
-        if not due:
-            return
+    def done(line: Line, status: int, due: float) -> None:
         took.append(time.perf_counter() - due)
         statuses[status] += 1
-        if line is not None:
-            free.append(line)
+        free.append(line)
         if len(took) == len(paths):
             all_in.set()
 
-    for _ in range(MOST_CONNECTIONS):
-        _, line = await loop.create_connection(lambda: Line(done), place.hostname or "", place.port or 80)
-        free.append(line)
+    async def new() -> Line:
+        return (await loop.create_connection(lambda: Line(done), place.hostname or "", place.port or 80))[1]
+
+    free.extend([await new() for _ in range(MOST_CONNECTIONS)])
     requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode() for path in paths]
     begin, sent = time.perf_counter() + 0.1, 0
     while sent < len(requests):
         now = time.perf_counter()
         while sent < len(requests) and begin + sent / rate <= now and free:
-            free.pop().ask(requests[sent], begin + sent / rate)
+            line = free.pop()
+            (line if line.open else await new()).ask(requests[sent], begin + sent / rate)
             sent += 1
         await asyncio.sleep(0.001)
     with contextlib.suppress(TimeoutError):
