@@ -34,7 +34,7 @@ ALERTS: Final = (
         "stockstream_recovery_seconds > 120",
         "warning",
         "{{ $labels.instance }} has been recovering for {{ $value | humanizeDuration }}",
-        "A million positions take about six seconds. Its partitions' input waits meanwhile.",
+        "A million positions take six to ten seconds. Its partitions' input waits meanwhile.",
         "1m",
     ),
     Alert(

@@ -119,7 +119,7 @@ PLATFORM: Final = Dashboard(
                 ),
                 Panel(
                     "Recovering for",
-                    "A million positions take about six seconds.",
+                    "A million positions take six to ten seconds.",
                     (Query("stockstream_recovery_seconds", "{{instance}}"),),
                     "s", watch=60, bad=120,
                 ),
