@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from monitoring.promql import where
+from schemas.metrics import SITE
+
 SCHEMA_VERSION: Final = 41
 """Grafana 12's; newer ones bring it up to their own when they read it."""
+CHOSEN: Final = f'{SITE}="${SITE}"'
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH: Final = 24
 GOOD, WATCH, BAD = "green", "orange", "red"
@@ -20,6 +24,11 @@ class Query:
 
     expression: str
     legend: str = ""
+
+    @property
+    def written(self) -> str:
+        """The expression, of the site that was chosen; of those without the label where there is none to choose."""
+        return where(self.expression, CHOSEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Panel:
         return {
             "refId": letter,
             "datasource": SOURCE,
-            "expr": query.expression,
+            "expr": query.written,
             "legendFormat": query.legend or "__auto",
             "instant": now,
             "range": not now,
@@ -120,15 +129,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A variable whose values are those of a label."""
+    """A variable whose values are those of a label, of the chosen site."""
 
     name: str
     title: str
     metric: str
     label: str
+    several: bool = True
 
     def dump(self) -> dict[str, Any]:
-        query = f"label_values({self.metric}, {self.label})"
+        of = self.metric if self.label == SITE else where(self.metric, CHOSEN)
+        query = f"label_values({of}, {self.label})"
+        every = {"allValue": ".*", "current": {"text": "All", "value": "$__all"}} if self.several else {"current": {}}
         return {
             "name": self.name,
             "label": self.title,
@@ -138,11 +150,13 @@ class Choice:
             "query": {"query": query, "refId": "values"},
             "refresh": 2,
             "sort": 1,
-            "multi": True,
-            "includeAll": True,
-            "allValue": ".*",
-            "current": {"text": "All", "value": "$__all"},
+            "multi": self.several,
+            "includeAll": self.several,
+            **every,
         }
+
+
+SITES: Final = Choice(SITE, "Site", "stockstream_process_info", SITE, several=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,7 @@ class Dashboard:
     description: str
     rows: tuple[Row, ...]
     choices: tuple[Choice, ...] = ()
+    """Beside that of sites, which every dashboard has."""
 
     def panels(self) -> Iterator[Panel]:
         for row in self.rows:
@@ -180,7 +195,7 @@ class Dashboard:
             "time": {"from": "now-6h", "to": "now"},
             "timezone": "",
             "refresh": "30s",
-            "templating": {"list": [source, *(choice.dump() for choice in self.choices)]},
+            "templating": {"list": [source, *(choice.dump() for choice in (SITES, *self.choices))]},
             "annotations": {"list": []},
             "links": [
                 {"type": "dashboards", "title": "Stockstream", "tags": ["stockstream"], "asDropdown": True,

@@ -7,7 +7,7 @@ from schemas.metrics import FOREIGN, METRICS, Metric
 
 HEAD: Final = """# Metrics
 
-Every process serves `/metrics` on its health port. This page is written by `make monitoring` from `schemas/metrics.py`, the one place that names them. Labels have few values: stages, topics, declared channels, systems and subscriptions, and the first hundred feeds, locations and partners a process meets (all further ones are `other`); none grows with SKUs, documents or customers. Histograms have `_bucket`, `_sum` and `_count`.
+Every process serves `/metrics` on its health port. This page is written by `make monitoring` from `schemas/metrics.py`, the one place that names them. Labels have few values: stages, topics, declared channels, systems and subscriptions, and the first hundred feeds, locations and partners a process meets (all further ones are `other`); none grows with SKUs, documents or customers. Beside its own labels a series has `job` and `instance`, and `site`, which the chart's ServiceMonitor and compose give it: alerts are judged of each site apart, dashboards show the one chosen. Whoever scrapes otherwise and has several sites under one Prometheus adds that label; with one site it may be left out. Histograms have `_bucket`, `_sum` and `_count`.
 
 [Alerts](runbooks/README.md) and the dashboards in `helm/stockstream/files` use these, and nothing else but what Prometheus and its Python client add: {foreign}.
 """

@@ -6,7 +6,12 @@ from typing import Any, Final, Literal
 
 import yaml
 
+from monitoring.promql import by_label
+from schemas.metrics import SITE
+
 RUNBOOKS: Final = "docs/runbooks"
+WHICH: Final = f"{{{{ with $labels.{SITE} }}}} [{{{{ . }}}}]{{{{ end }}}}"
+"""Where one Prometheus has several sites."""
 HEAD: Final = "# Written by `make monitoring` from monitoring/: change it there.\n"
 
 
@@ -21,7 +26,12 @@ class Recording:
 
     def dump(self) -> dict[str, Any]:
         given = {"labels": dict(self.labels)} if self.labels else {}
-        return {"record": self.name, "expr": self.expression, **given}
+        return {"record": self.name, "expr": self.written, **given}
+
+    @property
+    def written(self) -> str:
+        """The expression, of each site apart."""
+        return by_label(self.expression, SITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +50,19 @@ class Alert:
     def runbook(self) -> str:
         return f"{RUNBOOKS}/{self.name}.md"
 
+    @property
+    def written(self) -> str:
+        """The expression, of each site apart."""
+        return by_label(self.expression, SITE)
+
     def dump(self) -> dict[str, Any]:
         return {
             "alert": self.name,
-            "expr": self.expression,
+            "expr": self.written,
             **({"for": self.wait} if self.wait != "0m" else {}),
             "labels": {"severity": self.severity, "product": "stockstream", **self.labels},
             "annotations": {
-                "summary": self.summary,
+                "summary": self.summary + WHICH,
                 "description": self.description,
                 "runbook_url": self.runbook,
             },

@@ -9,6 +9,7 @@ from monitoring.operations_board import OPERATIONS
 from monitoring.partners_board import PARTNERS
 from monitoring.platform_board import PLATFORM
 from monitoring.rules import Alert, Group, Recording
+from schemas.metrics import SITE
 
 FILES: Final = "helm/stockstream/files"
 """The chart's own; compose mounts the same."""
@@ -33,17 +34,17 @@ def recorded() -> dict[str, set[str]]:
     for groups in RULES.values():
         for rule in (rule for group in groups for rule in group.rules):
             if isinstance(rule, Recording):
-                found.setdefault(rule.name, set()).update(rule.having)
+                found.setdefault(rule.name, {SITE}).update(rule.having)
     return found
 
 
 def expressions() -> list[tuple[str, str]]:
     """Where each expression stands, and the expression."""
     found = [
-        (f"rule {rule.name}", rule.expression) for groups in RULES.values() for group in groups for rule in group.rules
+        (f"rule {rule.name}", rule.written) for groups in RULES.values() for group in groups for rule in group.rules
     ]
     found += [
-        (f"{board.uid}: {panel.title}", query.expression)
+        (f"{board.uid}: {panel.title}", query.written)
         for board in DASHBOARDS
         for panel in board.panels()
         for query in panel.queries

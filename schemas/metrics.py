@@ -159,7 +159,9 @@ FOREIGN: Final[dict[str, frozenset[str]]] = {
     "process_open_fds": frozenset(),
 }
 """What alerts and dashboards may use beside ours: of Prometheus itself and of its Python client, with labels."""
-SCRAPED: Final = frozenset({"job", "instance"})
+SITE: Final = "site"
+"""The label that tells sites apart under one Prometheus; whoever scrapes gives it, as the chart and compose do."""
+SCRAPED: Final = frozenset({"job", "instance", SITE})
 """Labels that every scrape adds."""
 
 

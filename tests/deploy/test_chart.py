@@ -325,6 +325,16 @@ def test_the_service_monitor_finds_every_health_service_and_no_other() -> None:
         assert monitor["endpoints"][0]["port"] in {port["name"] for port in services[name]["spec"]["ports"]}
 
 
+@pytest.mark.parametrize(
+    ("sets", "site"), [((), f"{NAMESPACE}/site-one"), (('monitoring.serviceMonitor.site="berlin"',), "berlin")]
+)
+def test_every_series_says_of_which_site_it_is(sets: tuple[str, ...], site: str) -> None:
+    """Before whatever else is relabelled."""
+    monitor = next(iter(of_kind("everything", "ServiceMonitor", *sets).values()))["spec"]
+
+    assert monitor["endpoints"][0]["relabelings"][0] == {"targetLabel": "site", "replacement": site}
+
+
 RULES = """groups:
   - name: example
     rules:

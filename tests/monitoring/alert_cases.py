@@ -115,6 +115,11 @@ CASES: Final[list[Case]] = [
         },
         360,
     ),
+    Case(
+        "StockstreamPostingsFail", "at one site, beside one that is a hundred times as busy",
+        _counts(ATTEMPTS, f'site="one", {_SAP}, outcome="FAILED"', f'site="two", {_SAP}, outcome="POSTED"', per_step=(10, 10_000), steps=400),
+        400, FAST,
+    ),
     *_burning(
         "StockstreamApiErrors",
         _counts("stockstream_api_requests_total", 'route="/v1/feeds", status="200"', 'route="/v1/feeds", status="500"', per_step=(50, 50), steps=400),
@@ -149,6 +154,14 @@ CASES: Final[list[Case]] = [
         "StockstreamNotReady", "one of two went away",
         {'stockstream_ready{process="worker", instance="a"}': "1x10 0x20", 'stockstream_ready{process="worker", instance="b"}': "1x30"},
         20,
+    ),
+    Case(
+        "StockstreamNotReady", "the only worker of one site went away, another's did not",
+        {
+            'stockstream_ready{process="worker", instance="a", site="one"}': "1x10 0x20",
+            'stockstream_ready{process="worker", instance="b", site="two"}': "1x30",
+        },
+        20, ("critical",),
     ),
     Case("StockstreamNotReady", "it never was there", {'stockstream_ready{process="shop", instance="a"}': "0x30"}, 20),
     Case("StockstreamInstanceNotReady", "half an hour", {'stockstream_ready{process="worker", instance="a"}': "0x30"}, 30, ("warning",)),

@@ -9,8 +9,8 @@ import yaml
 
 from monitoring.known import faults
 from monitoring.objectives import OBJECTIVES
-from monitoring.promql import Unreadable, read
-from monitoring.written import DASHBOARDS, FILES, alerts, expressions, files, recorded
+from monitoring.promql import Unreadable, by_label, read, where
+from monitoring.written import DASHBOARDS, FILES, RULES, alerts, expressions, files, recorded
 from schemas.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +61,37 @@ def test_names_are_told_from_functions_labels_words_and_text() -> None:
 
     assert reading.selectors == [("x_total", ("c", "d")), ("y:z:rate5m", ()), ("z", ()), ("q", ())]
     assert reading.grouped == ["a", "b", "a", "e"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "by_site", "at_site"),
+    [
+        ("x_total > 1", "x_total > 1", 'x_total{site="s"} > 1'),
+        ("sum (x{})", "sum by (site) (x{})", 'sum (x{site="s"})'),
+        ("sum by (a) (x)", "sum by (site, a) (x)", 'sum by (a) (x{site="s"})'),
+        (
+            'max(rate(x_total{ b="by (c)" }[5m])) and on () (y or on(a) z)',
+            'max by (site)(rate(x_total{ b="by (c)" }[5m])) and on (site) (y or on(site, a) z)',
+            'max(rate(x_total{site="s",  b="by (c)" }[5m])) and on () (y{site="s"} or on(a) z{site="s"})',
+        ),
+    ],
+)
+def test_an_expression_is_asked_of_each_site_apart_and_of_one(expression: str, by_site: str, at_site: str) -> None:
+    """Whatever it groups by or matches on already."""
+    assert by_label(expression, "site") == by_site
+    assert where(expression, 'site="s"') == at_site
+
+
+def test_nothing_is_summed_or_matched_across_sites() -> None:
+    """Every rule keeps the label; every panel and every choice on a board asks for the chosen site."""
+    for rule in (rule for groups in RULES.values() for group in groups for rule in group.rules):
+        reading = read(rule.written)
+        assert not reading.bare, rule.name
+        assert all(rule.written[at:].startswith("site") for at in reading.lists), rule.name
+    for board in DASHBOARDS:
+        for query in (query for panel in board.panels() for query in panel.queries):
+            assert all("site" in labels for _, labels in read(query.written).selectors), query.written
+        assert all('{site="$site"' in choice.dump()["definition"] for choice in board.choices)
 
 
 @pytest.mark.parametrize("text", ["sum(x", "x)", "x{a=", "a § b"])
