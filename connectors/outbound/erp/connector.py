@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -266,6 +266,7 @@ class Connector:
 
     async def _assigned(self, source: AIOConsumer, places: list[TopicPartition]) -> None:
         """Start each partition where it was committed; whatever stands in it by now may have been sent."""
+        _tell("assigned", places)
         starts = []
         for place in await source.committed(places, timeout=30.0):
             low, high = await source.get_watermark_offsets(place, timeout=30.0)
@@ -292,9 +293,11 @@ class Connector:
             self._tracks.pop(place.partition, None)
         await source.incremental_unassign(places)
         self._share()
+        _tell("revoked", places)
 
     async def _lost(self, source: AIOConsumer, places: list[TopicPartition]) -> None:
         """Another instance has them already: stop at once, commit nothing."""
+        _tell("lost", places)
         for place in places:
             self._tracks.pop(place.partition, None)
             for driver in self.drivers.values():
@@ -350,3 +353,7 @@ class Connector:
     def committed(self, partition: int) -> int | None:
         """The offset below which everything of a partition is settled; None: another instance has it."""
         return self._committed[partition][0] if partition in self._tracks and partition in self._committed else None
+
+
+def _tell(what: str, places: Iterable[TopicPartition]) -> None:
+    log.info("partitions %s", what, extra={"topic": POSTINGS, "partitions": sorted(p.partition for p in places)})
