@@ -28,7 +28,7 @@ class Stage:
         return [shlex.split(part) for rest in self.all("RUN") for part in rest.split("&&")]
 
     def copied(self) -> list[str]:
-        """Paths copied from the sources."""
+        """Paths copied from the sources, and patterns of such."""
         copies = [shlex.split(rest) for rest in self.all("COPY") if not rest.startswith("--from")]
         return [path for parts in copies for path in parts[:-1]]
 

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,24 +43,26 @@ def image() -> Iterator[Path]:
     try:
         source = folder / "src"
         source.mkdir()
-        for path in BUILD.copied():
+        for path in (str(found.relative_to(ROOT)) for pattern in BUILD.copied() for found in ROOT.glob(pattern)):
             ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
             copy = shutil.copytree if (ROOT / path).is_dir() else shutil.copyfile
-            copy(ROOT / path, source / path, **({"ignore": ignored} if copy is shutil.copytree else {}))
+            copy(ROOT / path, source / Path(path).name, **({"ignore": ignored} if copy is shutil.copytree else {}))
         outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
         environment = {**outside, **{k: v.replace("/src", str(source)) for k, v in BUILD.environment().items()}}
         del environment["PIP_NO_CACHE_DIR"]
-        for command in BUILD.commands():
-            parts = [
-                part.replace("/opt/stockstream", f"{folder}/opt/stockstream")
-                for part in command
-                if part != ">/dev/null"
-            ]
-            parts[0] = sys.executable if parts[0] == "python" else parts[0]
+        for command in BUILD.all("RUN"):
+            script = re.sub("^python ", f"{sys.executable} ", command)
+            script = script.replace("/opt/stockstream", f"{folder}/opt/stockstream")
             done = subprocess.run(
-                parts, cwd=source, env=environment, capture_output=True, text=True, timeout=900, check=False
+                ["/bin/sh", "-c", script],
+                cwd=source,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=900,
+                check=False,
             )
-            assert done.returncode == 0, f"{parts}\n{done.stdout}\n{done.stderr}"
+            assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         shutil.rmtree(source)
         yield folder
     finally:

@@ -14,6 +14,7 @@ from rendered_chart import CHART
 
 HEAD, BUILD, FINAL = stages()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = "dist/requirements.lock"
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 
 
@@ -66,11 +67,20 @@ def test_nothing_that_builds_or_installs_is_left() -> None:
 
 
 def test_it_installs_what_was_tested_and_compiles_nothing() -> None:
-    install = next(command for command in BUILD.commands() if "install" in command)
+    installs = [command for command in BUILD.commands() if "install" in command]
 
-    assert "--only-binary" in install
-    assert not {"dev", "local"} & set(re.findall(r"\w+", install[-1]))
+    assert all("--only-binary" in install for install in installs)
+    assert installs[-1][-1] == "."  # none of its extras
     assert BUILD.environment()["PIP_CONSTRAINT"] == "/src/constraints.txt"
+
+
+def test_where_there_is_a_lock_every_file_is_installed_by_its_hash() -> None:
+    """First of all, so that nothing is left for the installation by releases but the product itself."""
+    first = BUILD.all("RUN")[1]
+
+    assert first.startswith("if [ -f requirements.lock ]; then PIP_CONSTRAINT='' ")
+    assert "--require-hashes" in first
+    assert f">{LOCK}" in (ROOT / "Makefile").read_text()
 
 
 def test_every_package_is_copied_and_nothing_else() -> None:
@@ -78,8 +88,8 @@ def test_every_package_is_copied_and_nothing_else() -> None:
     ignore = (ROOT / ".containerignore").read_text()
     let_in = {line.removeprefix("!") for line in ignore.splitlines() if line.startswith("!")}
 
-    assert set(BUILD.copied()) == {"pyproject.toml", "constraints.txt", "README.md", *PACKAGES}
-    assert let_in == set(BUILD.copied())
+    assert set(BUILD.copied()) == {"pyproject.toml", "constraints.txt", "README.md", f"{LOCK[:-1]}[k]", *PACKAGES}
+    assert {path.replace("[k]", "k") for path in BUILD.copied()} == let_in
     assert "\n*\n" in ignore
     assert (ROOT / ".dockerignore").read_text() == ignore
 
