@@ -76,7 +76,10 @@ def up(
 
 @app.command()
 def worker() -> None:
-    """Run one worker until it is told to stop. Exit codes: 74 stuck, 75 fault (start again), 76 state is damaged."""
+    """Run one worker until it is told to stop.
+
+    Exit codes: 2 a setting, 74 stuck, 75 fault (start again), 76 state is damaged, 77 the broker does not let it in.
+    """
     as_process("worker")
     from streams.worker import run
 
@@ -190,7 +193,7 @@ def schemas_check(as_json: Json = False) -> None:
 @app.command()
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(help="inventory, scans, latency, recovery; all by default.")
+        list[str] | None, typer.Argument(help="inventory, scans, latency, recovery, api; all by default.")
     ] = None,
     as_json: Json = False,
 ) -> None:
