@@ -68,7 +68,7 @@ BY_NAME: Final[dict[str, dict[str, Any]]] = {
 """What a name takes wherever it stands, unless its path says otherwise."""
 BY_PATH: Final[dict[str, dict[str, Any]]] = {
     "image.digest": {"type": "string", "pattern": "^$|^sha256:[0-9a-f]{64}$"},
-    "image.repository": {"type": "string", "minLength": 1},
+    "image.repository": {"type": "string", "pattern": "^$|^[a-z0-9][-a-zA-Z0-9._/:]*[a-z0-9]$"},
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "app": {"type": "string", "pattern": "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$"},
     "kafka.bootstrapServers": {"type": "string", "pattern": BROKERS},
@@ -96,6 +96,14 @@ BY_PATH: Final[dict[str, dict[str, Any]]] = {
     },
     "worker.keda.fallback.replicas": {"type": "integer", "minimum": 2},
     "erp.url": HTTP,
+    "erp.persistence.existingClaim": NAME,
+    "erp.persistence.storageClassName": NAME,
+    "erp.persistence.size": {"type": "string", "pattern": "^[0-9]+(Mi|Gi|Ti)$"},
+    "erp.persistence.accessModes": {
+        "type": "array",
+        "items": {"enum": ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]},
+        "minItems": 1,
+    },
     "shop.url": HTTP,
     "tracing.endpoint": HTTP,
     "tracing.ratio": {"type": "number", "minimum": 0, "maximum": 1},

@@ -1,5 +1,6 @@
 """The chart as a whole: it lints, Kubernetes' own schemas take what it renders, and its objects meet each other."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 from rendered_chart import (
     CHART,
     NAMESPACE,
@@ -193,6 +195,44 @@ def test_every_address_a_pod_is_given_is_open_to_it(values: str) -> None:
         assert 53 in ports(policies[each.component]["egress"])
 
 
+ROUTING = """systems:
+  erp: {url: "https://erp.example.com/odata"}
+  own: {url: "http://erp.shop:8000"}
+  files: {adapter: csv, directory: /o, acknowledgements: /a, sftp: {host: files, user: u, known_hosts: /k}}
+  moved: {adapter: csv, directory: /o, acknowledgements: /a, sftp: {host: files, port: 2222, user: u, known_hosts: /k}}
+  here: {adapter: csv, directory: /o, acknowledgements: /a}
+default: erp
+"""
+"""Of each kind one: its ports are 443, 8000, 22, 2222, none."""
+
+
+def erp_ports(*sets: str) -> set[int]:
+    """Ports that the ERP connector may speak to beside DNS, broker and registry."""
+    policies = of_kind("minimal", "NetworkPolicy", "erp.enabled=true", *sets)
+    rules = next(each for each in policies.values() if component(each) == "erp")["spec"]["egress"]
+    return ports(rules) - {53, 9092, 8081}
+
+
+@pytest.mark.parametrize("document", [ROUTING, yaml.safe_load(ROUTING)], ids=["text", "mapping"])
+def test_every_system_of_the_routing_can_be_reached(document: Any) -> None:
+    """By the port of its URL or of its SFTP server, and no other; `erp.url` is not used beside a routing."""
+    routing = f"erp.routing.document={json.dumps(document)}"
+
+    assert erp_ports(routing) == {443, 8000, 22, 2222}
+    assert erp_ports(routing, 'erp.url="https://erp:9999"', "networkPolicy.erp.extraPorts=[8443]") == {
+        443, 8000, 22, 2222, 8443,
+    }  # fmt: skip
+
+
+def test_a_routing_that_helm_cannot_read_needs_its_ports_named() -> None:
+    """Unless a rule of the site's own leads out, or nothing is denied."""
+    routing = 'erp.routing.existingConfigMap="routing"'
+
+    assert erp_ports(routing, "networkPolicy.erp.extraPorts=[443,22]") == {443, 22}
+    assert erp_ports(routing, 'networkPolicy.extraEgress=[{"ports":[{"port":8443,"protocol":"TCP"}]}]') == {8443}
+    assert not of_kind("minimal", "NetworkPolicy", "erp.enabled=true", routing, "networkPolicy.enabled=false")
+
+
 @every_values_file
 def test_only_the_api_is_spoken_to_and_metrics_by_monitoring(values: str) -> None:
     for each in of_kind(values, "NetworkPolicy").values():
@@ -243,6 +283,17 @@ def test_whoever_is_scaled_has_no_number_of_its_own(values: str) -> None:
     assert scaled <= set(of_kind(values, "Deployment"))
 
 
+def test_all_workers_can_be_stopped_before_new_ones_start() -> None:
+    """A release that changes the topology asks for it, by flags beside the site's values."""
+    flags = ["--set", "worker.strategy.type=Recreate", "--set", "worker.strategy.rollingUpdate=null"]
+    told = helm("template", RELEASE, str(CHART), "--values", str(VALUES["production"]), *flags)
+    deployments = [each for each in yaml.safe_load_all(told) if each and each["kind"] == "Deployment"]
+
+    assert {component(each): each["spec"]["strategy"] for each in deployments}["worker"] == {"type": "Recreate"}
+    for each in deployments:
+        kubernetes_validate.validate(each, VERSIONS[-1], strict=True)
+
+
 @pytest.mark.parametrize(("values", "most"), [("keda", 12), ("everything", 16)])
 def test_keda_keeps_workers_between_two_and_the_partitions(values: str, most: int) -> None:
     """No scale to zero, a window before scaling down, a number to fall back to, even shares."""
@@ -285,6 +336,12 @@ def test_new_workers_come_before_old_ones_go(values: str) -> None:
 
 
 # ---- the job before an installation -----------------------------------------------------------------------------
+
+
+@every_values_file
+def test_the_job_ends_before_helm_stops_waiting(values: str) -> None:
+    """Helm waits 5 minutes for a hook where nobody says otherwise; what the job says then comes to light."""
+    assert next(iter(of_kind(values, "Job").values()))["spec"]["activeDeadlineSeconds"] < 300
 
 
 @every_values_file

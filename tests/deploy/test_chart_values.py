@@ -62,6 +62,7 @@ WRONG: dict[str, Any] = {
     "KEDA down to one worker": {"worker": {"keda": {"minReplicas": 1}}},
     "KEDA falling back to none": {"worker": {"keda": {"fallback": {"replicas": 0}}}},
     "a digest cut short": {"image": {"digest": "sha256:abc"}},
+    "an access mode that is none": {"erp": {"persistence": {"accessModes": ["ReadWrite"]}}},
     "a replica count in words": {"api": {"replicas": "two"}},
     "a secret's name that cannot be one": {"redis": {"existingSecret": "Redis Secret"}},
     "the setup's principal misspelt": {"setup": {"kafka": {"user": "admin"}}},
@@ -103,6 +104,17 @@ MISSING: dict[str, tuple[list[str], str]] = {
     "an ERP": (["erp.enabled=true"], "erp.url"),
     "a shop": (["shop.enabled=true"], "shop.url"),
     "a gateway": (["api.httpRoute.enabled=true"], "api.httpRoute.parentRefs"),
+    "a host": (["api.ingress.enabled=true"], "api.ingress.hosts"),
+    "an image": (['image.repository=""'], "image.repository"),
+    "a way out to systems that Helm cannot see": (
+        ["erp.enabled=true", 'erp.routing.existingConfigMap="routing"'],
+        "networkPolicy.erp.extraPorts",
+    ),
+    "a routing that can be read": (["erp.enabled=true", 'erp.routing.document="systems: {"'], "erp.routing.document"),
+    "a volume that several pods can have": (
+        ["erp.enabled=true", 'erp.url="https://erp.example.com"', "erp.persistence.enabled=true"],
+        "erp.persistence: 2 pods (erp.replicas) cannot share a volume of ReadWriteOnce",
+    ),
     "work for so many workers to fall back to": (
         ["kafka.partitions=2", "worker.keda.enabled=true"],
         "worker.keda.fallback.replicas: 3 are more than the 2 workers",

@@ -73,7 +73,8 @@ annotations:
 
 {{- define "stockstream.image" -}}
 {{- $image := .Values.image }}
-{{- $name := printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag) }}
+{{- $repository := required "image.repository: the registry and name you pushed the image to, for example registry.example.com/stockstream; nobody publishes it for you" $image.repository }}
+{{- $name := printf "%s:%s" $repository (default .Chart.AppVersion $image.tag) }}
 {{- if $image.digest }}{{ printf "%s@%s" $name $image.digest }}{{ else }}{{ $name }}{{ end }}
 {{- end }}
 

@@ -20,6 +20,35 @@
   {{- end }}
 {{- end }}
 
+{{/* Ports of the ERP systems as a JSON list of text: of the routing where there is one, as the process reads it, else of
+erp.url. A system whose files lie in a directory has none. */}}
+{{- define "stockstream.erpPorts" -}}
+{{- $policy := .root.Values.networkPolicy }}
+{{- $routing := .values.routing }}
+{{- $ports := list }}
+{{- if $routing.existingConfigMap }}
+{{- if not (or $policy.erp.extraPorts $policy.extraEgress) }}
+{{- fail (printf "networkPolicy.erp.extraPorts: Helm cannot read the ConfigMap %s (erp.routing.existingConfigMap), so name the ports of all its systems, for example [443, 22] (22 for SFTP); without them the connector reaches no ERP" $routing.existingConfigMap) }}
+{{- end }}
+{{- else if $routing.document }}
+{{- $document := include "stockstream.document" $routing.document | fromYaml }}
+{{- with get $document "Error" }}{{ fail (printf "erp.routing.document: %s" .) }}{{ end }}
+{{- range $name, $system := get $document "systems" | default dict }}
+{{- if kindIs "map" $system }}
+{{- if eq (get $system "adapter" | default "odata") "csv" }}
+{{- with get $system "sftp" }}{{ $ports = append $ports (get . "port" | default 22 | include "stockstream.text") }}{{ end }}
+{{- else }}
+{{- with get $system "url" }}{{ $ports = append $ports (include "stockstream.urlPort" .) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- else }}
+{{- with .values.url }}{{ $ports = append $ports (include "stockstream.urlPort" .) }}{{ end }}
+{{- end }}
+{{- range $policy.erp.extraPorts }}{{ $ports = append $ports (include "stockstream.text" .) }}{{ end }}
+{{- $ports | uniq | toJson }}
+{{- end }}
+
 {{- define "stockstream.egress" -}}
 {{- $policy := .root.Values.networkPolicy }}
 {{- $values := .root.Values }}
@@ -49,11 +78,8 @@
 {{ include "stockstream.egressRule" (dict "to" $policy.identityProvider.to "ports" (list (include "stockstream.urlPort" $keys))) }}
 {{- end }}
 {{- if eq .component "erp" }}
-{{- $ports := list }}
-{{- with .values.url }}{{ $ports = append $ports (include "stockstream.urlPort" .) }}{{ end }}
-{{- range $policy.erp.extraPorts }}{{ $ports = append $ports (include "stockstream.text" .) }}{{ end }}
-{{- if $ports }}
-{{ include "stockstream.egressRule" (dict "to" $policy.erp.to "ports" $ports) }}
+{{- with include "stockstream.erpPorts" . | fromJsonArray }}
+{{ include "stockstream.egressRule" (dict "to" $policy.erp.to "ports" .) }}
 {{- end }}
 {{- end }}
 {{- if eq .component "shop" }}

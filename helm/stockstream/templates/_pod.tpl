@@ -75,6 +75,10 @@
       mountPath: /var/lib/stockstream
     - name: tmp
       mountPath: /tmp
+    {{- if include "stockstream.keepsFiles" . }}
+    - name: erp-files
+      mountPath: /var/lib/stockstream/erp
+    {{- end }}
     {{- range $name, $_ := include "stockstream.declarations" . | fromJson }}
     - name: {{ $name }}
       mountPath: /etc/stockstream/{{ $name }}
@@ -90,7 +94,17 @@
     {{- end }}
 {{- end }}
 
+{{/* Whether a component's files outlive its pod: only posting files do, whose copies and marks stand nowhere else. */}}
+{{- define "stockstream.keepsFiles" -}}
+{{- if and (eq .component "erp") .values.persistence.enabled }}true{{ end }}
+{{- end }}
+
 {{- define "stockstream.volumes" -}}
+{{- if include "stockstream.keepsFiles" . }}
+- name: erp-files
+  persistentVolumeClaim:
+    claimName: {{ .values.persistence.existingClaim | default (printf "%s-files" (include "stockstream.componentName" .)) }}
+{{- end }}
 - name: data
   emptyDir:
     sizeLimit: {{ .root.Values.dataDir.sizeLimit }}
@@ -182,15 +196,26 @@ readinessProbe:
   {{- toYaml .values.probes.readiness | nindent 2 }}
 {{- end }}
 
-{{/* A Deployment of a component; "replicas": false leaves the number to an autoscaler. */}}
+{{/* How many pods there are to be; of an autoscaled component nothing: the number is not the chart's. But an upgrade that
+left the field out would have the API server put 1 in its place until the autoscaler acts, so where Helm can see the
+cluster, what runs stays. `helm template` sees none and renders the same every time. */}}
+{{- define "stockstream.replicas" -}}
+{{- if not .autoscaled }}{{ .values.replicas }}
+{{- else }}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace (include "stockstream.componentName" .) }}
+{{- with $live }}{{ include "stockstream.text" (dig "spec" "replicas" "" .) }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* A Deployment of a component; "autoscaled" leaves the number to an autoscaler. */}}
 {{- define "stockstream.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
   {{- include "stockstream.metadata" . | nindent 2 }}
 spec:
-  {{- if not .autoscaled }}
-  replicas: {{ .values.replicas }}
+  {{- with include "stockstream.replicas" . }}
+  replicas: {{ . }}
   {{- end }}
   revisionHistoryLimit: 5
   progressDeadlineSeconds: {{ .values.progressDeadlineSeconds }}
