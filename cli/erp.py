@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli.console import Json, as_process, fail, let_in, out, print_json, settings_or_fail
@@ -98,7 +99,7 @@ def results(document: str, as_json: Json = False) -> None:
     elif found:
         table = Table("answered", "step", "revision", "attempt", "outcome", "system", "ERP document", "reason")
         for r in found:
-            when = datetime.fromtimestamp(r["answered_at"] / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            when = _local(r["answered_at"])
             system = f"{r['system']} (shadow)" if r["shadow"] else r["system"] or ""
             numbers = str(r["revision"]), str(r["attempt"])
             table.add_row(when, r["step"], *numbers, r["outcome"], system, r["erp_document"] or "", r["reason"] or "")
@@ -109,7 +110,10 @@ def results(document: str, as_json: Json = False) -> None:
 
 @erp_app.command("status")
 def status(as_json: Json = False) -> None:
-    """Show backlog, age and systems of the connector on this machine. Exit code 1 where it does not answer or wait."""
+    """Show backlog, age, systems and their last fault, of the connector on this machine.
+
+    Exit code 1 where it does not answer, or still waits for what it needs.
+    """
     import orjson
 
     path = Path(chosen().data_dir) / "erp.url"
@@ -123,14 +127,25 @@ def status(as_json: Json = False) -> None:
     if as_json:
         print_json(told)
     else:
-        table = Table("group", "backlog", "oldest", "system", "waiting", "breaker", title=told["state"])
+        table = Table("group", "backlog", "oldest", "system", "waiting", "breaker", "last fault", title=told["state"])
         for group, it in told.get("groups", {}).items():
             for name, system in it["systems"].items():
                 oldest = f"{it['oldest_s']:.0f} s"
-                table.add_row(group, str(it["backlog"]), oldest, name, str(system["waiting"]), system["breaker"])
+                count = str(system["waiting"])
+                table.add_row(group, str(it["backlog"]), oldest, name, count, system["breaker"], _fault(system))
         out.print(table)
     if told["state"] != "ready":
         raise typer.Exit(1)
+
+
+def _fault(system: dict[str, Any]) -> str:
+    """When, by the wall clock, and what; nothing where there was none since the connector's start."""
+    fault = system["last_fault"]
+    return escape(f"{_local(fault['at'])} {fault['reason']}") if fault else ""
+
+
+def _local(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 @erp_app.command("stand-in")

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 import yaml
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from local.supervised import Supervised
 from schemas import registry
@@ -122,9 +122,18 @@ class ErpSite:
     def begin(self, group: str) -> None:
         """Let a group begin at the end of the topic."""
         client = self._client(group)
-        client.commit(
-            offsets=[TopicPartition(POSTINGS, p, end) for p, end in self._ends(POSTINGS).items()], asynchronous=False
-        )
+        ends = [TopicPartition(POSTINGS, p, end) for p, end in self._ends(POSTINGS).items()]
+
+        def committed() -> bool:
+            try:
+                client.commit(offsets=ends, asynchronous=False)
+            except KafkaException as error:  # the broker's first group ever: its coordinator reads its log first
+                if error.args[0].code() != KafkaError.COORDINATOR_LOAD_IN_PROGRESS:
+                    raise
+                return False
+            return True
+
+        wait(committed, f"the coordinator of {group}")
         client.close()
 
     def close(self) -> None:

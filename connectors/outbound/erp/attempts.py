@@ -17,6 +17,7 @@ from connectors.away import pause
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, OWNERS, Adapter, Answer, Unanswered
 from connectors.outbound.erp.breaker import Breaker
+from connectors.outbound.erp.driver import told_fault
 from connectors.outbound.erp.inquiries import Inquiries
 from connectors.outbound.erp.lanes import Entry, Lanes
 from connectors.outbound.erp.results import Outcome, Results
@@ -64,6 +65,7 @@ class OnlineSystem:
         self._inquiries = Inquiries(name, adapter, throttle, pace.total_s, self.lanes.answered)
         self._slots = asyncio.Semaphore(pace.concurrency)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._last_fault: dict[str, Any] | None = None
         self._stopping = False
 
     # ---- what comes in ------------------------------------------------------------------------------------------
@@ -94,8 +96,13 @@ class OnlineSystem:
         return None
 
     def state(self) -> dict[str, Any]:
-        """For /readyz."""
-        return {"breaker": self.breaker.state.name.lower(), "waiting": len(self.lanes), "shadow": self.shadow}
+        """For /readyz; a 429 is no fault, for it opens no breaker."""
+        return {
+            "breaker": self.breaker.state.name.lower(),
+            "waiting": len(self.lanes),
+            "shadow": self.shadow,
+            "last_fault": self._last_fault,
+        }
 
     async def ask(self, keys: list[str]) -> dict[str, Answer]:
         """What this system has taken of these keys, at its pace; raise Unanswered."""
@@ -268,6 +275,7 @@ class OnlineSystem:
         if fault.retry_after_s is not None:
             self._throttle.hold(fault.retry_after_s)
         if not fault.healthy:
+            self._last_fault = told_fault(fault.reason)
             self.breaker.failed()
 
     async def _failed(self, entry: Entry, fault: Unanswered) -> None:

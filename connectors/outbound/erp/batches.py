@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OWNERS, Answer, Unanswered
+from connectors.outbound.erp.driver import told_fault
 from connectors.outbound.erp.file_adapter import (
     Acknowledgement,
     PostingFile,
@@ -75,7 +76,8 @@ class FileSystem:
         self._size, self._interval_s = size, interval_s
         self._settled, self._read_to = settled, read_to
         self._piles: dict[int, Pile] = {}
-        self._fault = ""
+        self._failing = False
+        self._last_fault: dict[str, Any] | None = None
         self._pause_s = 0.0
         self._stopping = False
 
@@ -138,9 +140,10 @@ class FileSystem:
                 if time.monotonic() >= answers_at:
                     answers_at = time.monotonic() + ANSWERS_S
                     await self._take_answers()
-                self._fault, self._pause_s = "", 0.0
+                self._failing, self._pause_s = False, 0.0
             except Unanswered as fault:
-                self._fault, self._pause_s = fault.reason, min(max(0.5, 2 * self._pause_s), PAUSE_MOST_S)
+                self._failing, self._last_fault = True, told_fault(fault.reason)
+                self._pause_s = min(max(0.5, 2 * self._pause_s), PAUSE_MOST_S)
                 log.warning("files for %s wait %.1f s: %s", self.name, self._pause_s, fault.reason)
                 await asyncio.sleep(self._pause_s)
             await asyncio.sleep(LOOK_S)
@@ -156,8 +159,8 @@ class FileSystem:
         """For /readyz."""
         return {
             "waiting": sum(len(pile.entries) for pile in self._piles.values()),
-            "fault": self._fault or None,
-            "breaker": "open" if self._fault else "closed",
+            "breaker": "open" if self._failing else "closed",
+            "last_fault": self._last_fault,
         }
 
     # ---- files --------------------------------------------------------------------------------------------------

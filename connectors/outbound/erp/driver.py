@@ -1,9 +1,14 @@
 """What the connector asks of a way into a system, and the notes that go with its committed offsets."""
 
+import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from connectors.outbound.erp.lanes import Entry
+from schemas import redaction
+
+FAULT_SHOWN: Final = 300
+"""Characters of a fault's reason that /readyz tells."""
 
 
 class Driver(Protocol):
@@ -42,7 +47,12 @@ class Driver(Protocol):
         """Start nothing more and wait for what is under way."""
 
     def state(self) -> dict[str, Any]:
-        """For /readyz."""
+        """For /readyz: `waiting`, `breaker`, and `last_fault` (see told_fault), which stays when all is well again."""
+
+
+def told_fault(reason: str) -> dict[str, Any]:
+    """A technical fault as /readyz tells it: no more than a log would, and when, in ms of the wall clock."""
+    return {"reason": redaction.text(reason, FAULT_SHOWN), "at": time.time_ns() // 1_000_000}
 
 
 def encode_notes(notes: Mapping[str, list[int] | None]) -> str:
