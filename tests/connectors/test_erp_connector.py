@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import signal
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -166,6 +168,27 @@ def test_a_frozen_instance_that_lost_its_partitions_posts_nothing_twice(site):
 
     assert sorted(p["idempotency_key"] for p in sent) == sorted(erp.keys())
     assert {} == erp.state()["out_of_order"]
+
+
+def test_a_backlog_is_told_by_the_instance_that_has_the_partition_and_by_no_other(site):
+    """A second instance takes partitions over while postings wait: summed over both, each partition counts once."""
+    erp = site.erp()
+    erp.kill()
+    first = site.connector("first", url=erp.service)
+    site.send(*[posting(site.document(n)) for n in range(40)])
+    wait(lambda: len(_told(first)) == 4, "the first to tell of all partitions")
+    second = site.connector("second", url=erp.service)
+
+    wait(
+        lambda: _told(second) and _told(first).isdisjoint(_told(second)), "the first to be silent about what it gave up"
+    )
+    assert {"0", "1", "2", "3"} == _told(first) | _told(second)
+
+
+def _told(connector: Any) -> set[str]:
+    """Partitions whose backlog an instance tells."""
+    with urllib.request.urlopen(f"{connector.url}/metrics", timeout=10) as answer:
+        return set(re.findall(r'stockstream_erp_backlog\{[^}]*partition="(\d+)"', answer.read().decode()))
 
 
 def test_questions_of_the_business_are_answered_by_the_erp(site):

@@ -290,7 +290,7 @@ class Connector:
             await asyncio.gather(*(driver.drop(track.partition, patience) for driver in self.drivers.values()))
         await self._commit_of(tracks)
         for place in places:
-            self._tracks.pop(place.partition, None)
+            self._forget(place.partition)
         await source.incremental_unassign(places)
         self._share()
         _tell("revoked", places)
@@ -299,11 +299,16 @@ class Connector:
         """Another instance has them already: stop at once, commit nothing."""
         _tell("lost", places)
         for place in places:
-            self._tracks.pop(place.partition, None)
+            self._forget(place.partition)
             for driver in self.drivers.values():
                 await driver.drop(place.partition, 0)
         await source.incremental_unassign(places)
         self._share()
+
+    def _forget(self, partition: int) -> None:
+        """It is another instance's from now on: so is its backlog, which summed over instances must not count twice."""
+        self._tracks.pop(partition, None)
+        metrics.BACKLOG.remove(self.group, str(partition))
 
     def _share(self) -> None:
         """Divide the window fairly, so that no partition and no system that is down takes all of it."""
