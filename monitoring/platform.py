@@ -2,31 +2,66 @@
 
 from typing import Final
 
-from monitoring.rules import Alert, Group
+from monitoring.rules import Alert, Group, Recording
+
+TARGET: Final = Recording(
+    "stockstream:target_up",
+    'up{product="stockstream"}\nor\nup and on (job, instance) last_over_time(stockstream_process_info[7d])',
+    ("job", "instance"),
+)
+"""Whether Prometheus reaches each target that is ours: by its label, or because it once said so itself.
+
+A process that leaves before it serves /metrics has no series but `up`; a target that is gone has none at all.
+"""
+LOOK_BACK: Final = "7d"
+"""How long a kind of process that was ready is still expected: longer than a week-end with holidays around it, and well
+within the 15 days that Prometheus keeps by default."""
 
 ALERTS: Final = (
     Alert(
         "StockstreamNotReady",
-        "max by (process) (max_over_time(stockstream_ready[1h])) == 1\n"
+        f"max by (process) (max_over_time(stockstream_ready[{LOOK_BACK}])) == 1\n"
         "unless on (process)\nmax by (process) (stockstream_ready) == 1",
         "critical",
         "No {{ $labels.process }} is ready",
-        "There was one within the hour. What it does has stopped; nothing is lost, it goes on where it had committed.",
+        "There was one within the week. What it does has stopped; nothing is lost, it goes on where it had committed.",
         "2m",
     ),
     Alert(
+        "StockstreamNeverReady",
+        f"count by (job) ({TARGET.name})\n"
+        f"unless on (job)\nmax by (job) (max_over_time(stockstream_ready[{LOOK_BACK}])) == 1",
+        "critical",
+        "{{ $labels.job }} does not come up",
+        "It is there to be scraped and has not been ready once within the week. Its work is not done; its log says why.",
+        "15m",
+    ),
+    Alert(
         "StockstreamInstanceNotReady",
-        "min by (process, instance) (stockstream_ready) == 0",
+        # Ten minutes bridge the back-off of a container, of five at most, in which nothing says 0.
+        "max by (process, job, instance) (max_over_time(stockstream_ready[10m])) == 0\n"
+        f"and on (job, instance)\n{TARGET.name}",
         "warning",
         "{{ $labels.process }} {{ $labels.instance }} has not been ready for 15 minutes",
         "Its /readyz says why.",
         "15m",
     ),
     Alert(
+        "StockstreamInstanceDown",
+        # The share of time, not an unbroken nought: a container in back-off answers a scrape now and then.
+        f"avg_over_time({TARGET.name}[10m]) < 0.5\nand\n{TARGET.name}",
+        "warning",
+        "{{ $labels.instance }} of {{ $labels.job }} does not answer",
+        "It has been away for most of a quarter of an hour. It does not stay up, or nothing reaches it.",
+        "15m",
+    ),
+    Alert(
         "StockstreamRestarting",
-        "changes(process_start_time_seconds[30m]) > 3 and on (job, instance) stockstream_process_info",
+        # Back-off grows to five minutes, so twenty without a start are the end of it.
+        "changes(process_start_time_seconds[1h]) > 3\nand\nchanges(process_start_time_seconds[20m]) > 0\n"
+        "and on (job, instance)\nlast_over_time(stockstream_process_info[1h])",
         "critical",
-        "{{ $labels.instance }} has started {{ $value }} times in half an hour",
+        "{{ $labels.instance }} has started {{ $value }} times in an hour",
         "A worker leaves on every fault (74 stuck, 75 fault, 76 damaged state: look first); its last words are in its log.",
     ),
     Alert(
@@ -153,4 +188,4 @@ ALERTS: Final = (
 
 
 def groups() -> tuple[Group, ...]:
-    return (Group("stockstream-platform", ALERTS, "30s"),)
+    return (Group("stockstream-platform", (TARGET, *ALERTS), "30s"),)

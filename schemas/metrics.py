@@ -161,7 +161,9 @@ FOREIGN: Final[dict[str, frozenset[str]]] = {
 """What alerts and dashboards may use beside ours: of Prometheus itself and of its Python client, with labels."""
 SITE: Final = "site"
 """The label that tells sites apart under one Prometheus; whoever scrapes gives it, as the chart and compose do."""
-SCRAPED: Final = frozenset({"job", "instance", SITE})
+PRODUCT: Final = "product"
+"""The label, `stockstream`, by which a target is known for ours that has never answered."""
+SCRAPED: Final = frozenset({"job", "instance", SITE, PRODUCT})
 """Labels that every scrape adds."""
 
 

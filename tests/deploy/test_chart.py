@@ -385,11 +385,14 @@ def test_the_service_monitor_finds_every_health_service_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("sets", "site"), [((), f"{NAMESPACE}/site-one"), (('monitoring.serviceMonitor.site="berlin"',), "berlin")]
 )
-def test_every_series_says_of_which_site_it_is(sets: tuple[str, ...], site: str) -> None:
-    """Before whatever else is relabelled."""
+def test_every_series_says_of_which_site_it_is_and_that_it_is_ours(sets: tuple[str, ...], site: str) -> None:
+    """Before whatever else is relabelled; `up` of a process that never answered as well."""
     monitor = next(iter(of_kind("everything", "ServiceMonitor", *sets).values()))["spec"]
 
-    assert monitor["endpoints"][0]["relabelings"][0] == {"targetLabel": "site", "replacement": site}
+    assert monitor["endpoints"][0]["relabelings"][:2] == [
+        {"targetLabel": "site", "replacement": site},
+        {"targetLabel": "product", "replacement": "stockstream"},
+    ]
 
 
 RULES = """groups:
