@@ -123,9 +123,14 @@ def channel_ids(path: str) -> list[str]:
 def topics_apply(as_json: Json = False) -> None:
     """Create what is missing, verify what is there; a mismatch says what differs and how to mend it."""
     from schemas.access import librdkafka
+    from schemas.retention import retention
     from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
 
     chosen = settings_or_fail(Settings)
+    try:
+        days = retention(chosen.retention_days)
+    except SettingError as error:
+        raise fail(str(error), 2) from None
     let_in(chosen)
     try:
         created = apply(
@@ -134,6 +139,7 @@ def topics_apply(as_json: Json = False) -> None:
             replication=chosen.replication,
             channels=channel_ids(chosen.channels),
             changelogs=changelogs(chosen.app),
+            retention=days,
         )
     except (TopicMismatch, BrokerUnreachable) as error:
         raise fail(str(error)) from None

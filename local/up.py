@@ -19,6 +19,7 @@ from local.stack import LocalStack
 from local.supervised import ProcessError, Supervised, await_all
 from local.worker_process import COMMAND, WorkerProcess, await_ready
 from schemas.registry import RegistryError, register_all
+from schemas.retention import retention
 from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
 from streams.settings import Settings
 from streams.topics import STAGES, changelog
@@ -40,8 +41,8 @@ class Site:
     app: str
     partitions: int
 
-    def prepare(self, replication: int = 1) -> None:
-        """Schemas and topics, created or verified."""
+    def prepare(self, replication: int = 1, retention_days: str = "") -> None:
+        """Schemas and topics, created or verified; raise SettingError for a retention that cannot be."""
         register_all(self.stack.registry_url, self.channels)
         apply(
             {"bootstrap.servers": self.stack.bootstrap},
@@ -49,6 +50,7 @@ class Site:
             replication=replication,
             channels=self.channels,
             changelogs=[changelog(self.app, stage) for stage in STAGES],
+            retention=retention(retention_days),
         )
 
     def worker(
@@ -102,7 +104,7 @@ def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bo
             )
             partitions = chosen.partitions if "partitions" in given else LOCAL_PARTITIONS
             site = Site(stack, ids, chosen.app, partitions)
-            site.prepare(chosen.replication)
+            site.prepare(chosen.replication, chosen.retention_days)
             crew = [site.worker(f"worker-{number + 1}", directory, channels) for number in range(workers)]
             for worker in crew:
                 running.callback(worker.stop)

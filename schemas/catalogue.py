@@ -1,15 +1,17 @@
 """The topic catalogue, read from topics.yaml; everything else derives from it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
 PATH = Path(__file__).parent / "topics.yaml"
 CHANNEL = "channel.{channel}.availability"
+STANDSTILL_DAYS = 7
+"""Longest time a site may stand still: then brokers forget the offsets of groups and transactional ids (both defaults)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Topic:
     direction: Literal["inbound", "reference", "internal", "outbound"]
     cleanup: Literal["delete", "compact"]
     retention_days: int | None
+    """None: of a compacted topic, or for ever."""
     owner: str
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
@@ -32,6 +35,10 @@ class Topic:
     """Largest batch the broker takes."""
     max_record_bytes: int | None = None
     """Largest record intake takes, on inbound topics; a larger one becomes an exception."""
+    least_retention_days: int = STANDSTILL_DAYS
+    """A site may not choose less: readers that were away read on where they stopped."""
+    outlasts: tuple[str, ...] = ()
+    """Topics whose records need those of this one for as long as they are kept."""
 
     @property
     def compatibility(self) -> str:
@@ -73,21 +80,21 @@ class Catalogue:
         return named + [_named(template, CHANNEL.replace("{channel}", channel)) for channel in channels]
 
 
+def kept(topics: Iterable[Topic], retention: Mapping[str, int | None]) -> list[Topic]:
+    """The topics with a site's own retention, in days by name; None: for ever."""
+    return [replace(t, retention_days=retention[t.name]) if t.name in retention else t for t in topics]
+
+
 def _named(template: Topic, name: str) -> Topic:
-    values = {field: getattr(template, field) for field in Topic.__dataclass_fields__}
-    return Topic(**{**values, "name": name})
+    return replace(template, name=name)
 
 
 @cache
 def catalogue() -> Catalogue:
     """Read the catalogue once."""
     entries = yaml.safe_load(PATH.read_text())["topics"]
-    return Catalogue(
-        tuple(
-            Topic(
-                name=name,
-                **{**entry, "producers": tuple(entry["producers"]), "consumers": tuple(entry["consumers"])},
-            )
-            for name, entry in entries.items()
-        )
-    )
+    return Catalogue(tuple(Topic(name=name, **_values(entry)) for name, entry in entries.items()))
+
+
+def _values(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}

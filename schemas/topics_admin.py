@@ -7,11 +7,14 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from schemas.catalogue import catalogue
+from schemas.catalogue import Topic, catalogue, kept
+from schemas.retention import VARIABLE, written
 
 TIMEOUT = 30.0
 ASK_WITHIN_S = 10.0
 LIST_AGAIN_S = 0.1
+DAY_MS = 86_400_000
+FOREVER_MS = -1
 Wanted = dict[str, dict[str, str]]
 CHANGELOG = {"cleanup.policy": "compact", "max.message.bytes": "1048576"}
 
@@ -31,13 +34,15 @@ def apply(
     replication: int = 1,
     channels: Iterable[str] = (),
     changelogs: Iterable[str] = (),
+    retention: Mapping[str, int | None] | None = None,
 ) -> list[str]:
     """Create what is missing and verify what is there; return the names created.
 
-    `conf` is librdkafka's. Changelogs are compacted topics of the worker's own. Nothing that exists is changed.
-    Raise TopicMismatch or BrokerUnreachable.
+    `conf` is librdkafka's. Changelogs are compacted topics of the worker's own. `retention` is the site's own, in days
+    by topic (schemas/retention.py). Nothing that exists is changed. Raise TopicMismatch or BrokerUnreachable.
     """
-    wanted: Wanted = {topic.name: topic.config for topic in catalogue().for_channels(channels)}
+    topics = {topic.name: topic for topic in kept(catalogue().for_channels(channels), retention or {})}
+    wanted: Wanted = {topic.name: topic.config for topic in topics.values()}
     wanted |= dict.fromkeys(changelogs, CHANGELOG)
     admin = AdminClient({"log_level": 2, **conf})  # what goes wrong is in the exception, once
     try:
@@ -48,7 +53,7 @@ def apply(
         existing = _known(admin, there) if there else existing
         present = {name: existing[name].partitions for name in wanted if name in existing and name not in created}
         findings += _sizes(present, partitions, replication)
-        findings += _settings(admin, {name: wanted[name] for name in present})
+        findings += _settings(admin, {name: wanted[name] for name in present}, topics)
     except KafkaException as error:
         raise BrokerUnreachable(
             f"{conf.get('bootstrap.servers')}: {error.args[0].str()}; is a broker up there?"
@@ -130,8 +135,8 @@ def _sizes(present: Mapping[str, Mapping[int, Any]], partitions: int, replicatio
     return findings
 
 
-def _settings(admin: AdminClient, wanted: Wanted) -> list[str]:
-    """Settings that differ, with the command that puts them right."""
+def _settings(admin: AdminClient, wanted: Wanted, topics: Mapping[str, Topic]) -> list[str]:
+    """Settings that differ, with the command that puts them right, and of retention with our setting that keeps it."""
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in sorted(wanted)]
     findings = []
     for resource, future in (admin.describe_configs(resources, request_timeout=TIMEOUT) if resources else {}).items():
@@ -143,8 +148,18 @@ def _settings(admin: AdminClient, wanted: Wanted) -> list[str]:
                     f"{resource.name}: {key} is {found}, wanted {value}; "
                     f"rpk topic alter-config {resource.name} --set {key}={value}, or with Apache Kafka kafka-configs.sh "
                     f"--alter --entity-type topics --entity-name {resource.name} --add-config {key}={value}"
+                    + (f"; or {_keep(topics[resource.name], found)}" if key == "retention.ms" else "")
                 )
     return findings
+
+
+def _keep(topic: Topic, found: str) -> str:
+    """How to keep the retention that is there, or the nearest thing to it."""
+    days, rest = divmod(int(found), DAY_MS)
+    least = topic.least_retention_days
+    if int(found) == FOREVER_MS or (not rest and days >= least):
+        return f"keep that: have {written(topic.name, None if rest else days)} in {VARIABLE}"
+    return f"choose another: {topic.name}=DAYS in {VARIABLE}, {least} at least, and alter it to that"
 
 
 def _parts(value: str) -> set[str]:

@@ -15,6 +15,9 @@ class Settings(Shared):
 
     partitions: int = setting(12, "Partitions of every keyed topic, and so the number of tasks.")
     replication: int = setting(1, "Replication factor of topics that are created; 3 in production.")
+    retention_days: str = setting(
+        "", "Topics that keep records for other than the catalogue's days: `inventory.ledger=90,exceptions=forever`."
+    )
     http_host: str = setting("127.0.0.1", "Address of /metrics, /readyz and /livez.")
     http_port: int = setting(0, "Port of /metrics, /readyz and /livez; 0 picks a free one.", least=0)
     commit_interval_ms: int = setting(20, "Longest time between two transactions of a busy partition.", least=0)

@@ -77,6 +77,14 @@ def test_a_bad_setting_is_a_usage_error_that_names_the_variable(command):
     assert "STOCKSTREAM_PARTITIONS='[bold]twelve' is not a whole number" in result.stderr
 
 
+def test_a_retention_that_cannot_be_is_a_usage_error():
+    """Exit 2 and the reason, before a broker is asked."""
+    result = run("topics", "apply", STOCKSTREAM_RETENTION_DAYS="inventory.ledger=1", **NOBODY)
+
+    assert result.exit_code == 2
+    assert "STOCKSTREAM_RETENTION_DAYS: inventory.ledger=1 is too short: 7 days at least" in result.stderr
+
+
 @pytest.mark.parametrize("command", [("topics", "apply"), ("schemas", "register"), ("schemas", "check")])
 def test_missing_channels_name_the_setting(command, tmp_path):
     """Without the channels' declaration no command guesses which topics there should be."""
@@ -152,12 +160,16 @@ def test_topics_are_created_once_and_verified_ever_after(site):
     first = parsed(run("topics", "apply", "--json", **site))
     second = run("topics", "apply", **site)
     other = run("topics", "apply", **site | {"STOCKSTREAM_PARTITIONS": "5"})
+    shorter = run("topics", "apply", **site | {"STOCKSTREAM_RETENTION_DAYS": "dead-letters=90"})
 
     assert "commands-inventory-changelog" in first["created"]
     assert second.stdout == "all as they should be\n"
     assert other.exit_code == 1
     assert f"warehouse.scans: {PARTITIONS} partitions, wanted 5" in other.stderr
     assert f"STOCKSTREAM_PARTITIONS={PARTITIONS}" in other.stderr
+    assert shorter.exit_code == 1
+    assert f"dead-letters: retention.ms is {365 * 86_400_000}, wanted {90 * 86_400_000}; " in shorter.stderr
+    assert "have dead-letters=365 in STOCKSTREAM_RETENTION_DAYS" in shorter.stderr
 
 
 @pytest.mark.stack

@@ -100,6 +100,37 @@ def test_another_setting_is_an_error_with_the_command_that_mends_it(
     assert f"rpk topic alter-config {deltas.name} --set {key}={deltas.config[key]}" in str(refusal.value)
 
 
+@pytest.mark.parametrize(("days", "ms"), [(45, "3888000000"), (None, "-1")], ids=["45 days", "for ever"])
+def test_a_retention_of_the_sites_own_is_created_and_verified(bootstrap: str, deltas: Topic, days: int | None, ms: str):
+    """What the site chose is what is made and what is right from then on."""
+    chosen = {"partitions": PARTITIONS, "retention": {deltas.name: days}}
+
+    assert [deltas.name] == topics_admin.apply({"bootstrap.servers": bootstrap}, **chosen)
+    assert [] == topics_admin.apply({"bootstrap.servers": bootstrap}, **chosen)
+    assert {"retention.ms": ms} == settings(bootstrap, deltas.name, ["retention.ms"])
+
+
+@pytest.mark.parametrize(
+    ("ms", "way_out"),
+    [
+        ("3888000000", "or keep that: have {}=45 in STOCKSTREAM_RETENTION_DAYS"),
+        ("-1", "or keep that: have {}=forever in STOCKSTREAM_RETENTION_DAYS"),
+        ("5000", "or choose another: {}=DAYS in STOCKSTREAM_RETENTION_DAYS, 7 at least, and alter it to that"),
+    ],
+    ids=["45 days", "for ever", "5 s"],
+)
+def test_another_retention_names_both_ways_out(bootstrap: str, deltas: Topic, ms: str, way_out: str):
+    """The command that alters the topic to what is wanted, and the setting by which what is there is wanted."""
+    created(bootstrap, deltas, **{"retention.ms": ms})
+
+    with pytest.raises(topics_admin.TopicMismatch) as refusal:
+        topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS, retention={deltas.name: 60})
+
+    assert f"{deltas.name}: retention.ms is {ms}, wanted 5184000000; rpk topic alter-config" in str(refusal.value)
+    assert way_out.format(deltas.name) in str(refusal.value)
+    assert {"retention.ms": ms} == settings(bootstrap, deltas.name, ["retention.ms"])
+
+
 def test_every_difference_is_said_at_once(bootstrap: str, deltas: Topic):
     """Whoever mends the topics need not come back for each."""
     created(bootstrap, deltas, partitions=1, **{"cleanup.policy": "compact", "retention.ms": "1000"})
