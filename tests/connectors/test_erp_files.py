@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import asyncssh
 import pytest
 
 from connectors.kafka import Record
+from connectors.outbound.erp.batches import prune
 from connectors.outbound.erp.file_adapter import Unreadable, answers_in, file_of, plain, postings_in, safe
 from connectors.outbound.erp.lanes import Entry
 from tests.connectors.erp_site import ErpSite, posting, wait
@@ -124,8 +126,30 @@ def test_an_acknowledgement_is_read_row_by_row():
         answers_in(b"hello\r\n")
 
 
+def test_old_copies_go_and_the_newest_mark_of_a_partition_never_does(tmp_path):
+    """Only what lies before the newest file of the same partition is deleted, and only when it is old."""
+    first, second, newest = (f"postings-p0002-{n:012d}-{n:012d}" for n in (5, 9, 12))
+    other = "postings-p0003-000000000001-000000000001"
+    for name in (first, second, newest, other):
+        for ending in ("csv", "sent"):
+            (tmp_path / f"{name}.{ending}").write_text("")
+            if name != second:
+                os.utime(tmp_path / f"{name}.{ending}", (0, 0))
+    (tmp_path / "notes.txt").write_text("somebody's")
+
+    prune(tmp_path, newest, 3600)
+    prune(tmp_path, newest, 3600)
+    prune(tmp_path / "not there yet", newest, 3600)
+
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "notes.txt",
+        *(f"{name}.{ending}" for name in (second, newest, other) for ending in ("csv", "sent")),
+    }
+
+
 @pytest.mark.stack
-def test_files_are_the_same_after_a_kill_and_their_answers_become_results(site):
+@pytest.mark.parametrize("kept_ms", [2_592_000_000, 1], ids=["copies kept", "old copies deleted at once"])
+def test_files_are_the_same_after_a_kill_and_their_answers_become_results(site, kept_ms):
     """A connector killed at any time leaves each posting in one file; acknowledgements settle them."""
     out, answers = site.directory / "out", site.directory / "answers"
     system = {
@@ -135,7 +159,7 @@ def test_files_are_the_same_after_a_kill_and_their_answers_become_results(site):
         "batch": {"size": 7, "interval_s": 1},
     }
     routing = site.routing({"systems": {"legacy": system}})
-    connector = site.connector(routing=routing)
+    connector = site.connector(routing=routing, files_kept_ms=kept_ms)
     sent = [posting(site.document(n % 9), revision=n // 9 + 1) for n in range(90)]
     for start in range(0, 90, 30):
         site.send(*sent[start : start + 30])
@@ -160,8 +184,13 @@ def test_files_are_the_same_after_a_kill_and_their_answers_become_results(site):
     assert {"UNKNOWN"} == {r["outcome"] for r in unknown}
     assert refused == {key for key, outcome in site.final().items() if outcome == "REFUSED"}
     assert refused == {e["subject"]["id"] for e in site.exceptions()}
-    assert {p["correlation_id"] for p in sent} == {r["correlation_id"] for r in site.results()}
     wait((answers / "bad" / "hello.ack.csv").exists, "the strange file to be set aside")
+    marks = {path.name.replace(".sent", ".csv") for path in site.directory.rglob("legacy/*.sent")}
+    if kept_ms == 1:
+        assert set() < marks < shown(out).keys()
+    else:
+        assert marks == shown(out).keys()
+        assert {p["correlation_id"] for p in sent} == {r["correlation_id"] for r in site.results()}
 
 
 @pytest.mark.stack

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 0.1
 ANSWERS_S: Final = 1.0
 PAUSE_MOST_S: Final = 60.0
+PRUNE_MOST_S: Final = 3600.0
 
 
 @dataclass
@@ -56,6 +58,19 @@ class Pile:
         return [self.written, max(self.written, self.planned)]
 
 
+def prune(archive: Path, newest: str, kept_s: float) -> None:
+    """Delete copies and marks of the partition's files before `newest` that are older than `kept_s` (wall clock).
+
+    No mark is lost that is needed: a file is written when its plan is committed, and that note says that all before it
+    is written. So a connector that starts again can make the newest file again, and none before it.
+    """
+    for path in archive.glob(f"postings-p{partition_of(newest):04d}-*"):
+        if file_named(path.name) < newest and path.suffix in (".csv", ".sent"):
+            with suppress(FileNotFoundError):  # whoever had the partition before may be at it, too
+                if time.time() - path.stat().st_mtime > kept_s:
+                    path.unlink()
+
+
 class FileSystem:
     """Driver of a system that takes files. `read_to` says up to which offset of a partition everything was read."""
 
@@ -66,6 +81,7 @@ class FileSystem:
         results: Results,
         archive: Path,
         *,
+        kept_s: float,
         size: int,
         interval_s: float,
         settled: Callable[[Entry, Answer | None], None],
@@ -73,6 +89,7 @@ class FileSystem:
     ) -> None:
         self.name = name
         self._target, self._results, self._archive = target, results, archive
+        self._kept_s, self._prune_at = kept_s, dict[int, float]()
         self._size, self._interval_s = size, interval_s
         self._settled, self._read_to = settled, read_to
         self._piles: dict[int, Pile] = {}
@@ -190,6 +207,7 @@ class FileSystem:
         if entries:
             file = file_of(self.name, entries)
             await self._show(file)
+            await self._prune(file)
             await asyncio.gather(
                 *(
                     self._results.attempt(
@@ -219,6 +237,12 @@ class FileSystem:
         await self._target.put(f"{file.name}.csv", file.content)
         await self._target.put(f"{file.name}.manifest.json", file.manifest)
         await asyncio.to_thread(write_whole, mark, file.manifest)
+
+    async def _prune(self, newest: PostingFile) -> None:
+        partition = partition_of(newest.name)
+        if partition is not None and time.monotonic() >= self._prune_at.get(partition, 0.0):
+            self._prune_at[partition] = time.monotonic() + min(self._kept_s, PRUNE_MOST_S)
+            await asyncio.to_thread(prune, self._archive, newest.name, self._kept_s)
 
     # ---- answers ------------------------------------------------------------------------------------------------
 

@@ -161,6 +161,7 @@ def _driver(
             target(system, settings.connect_timeout_ms / 1000, settings.total_timeout_ms / 1000),
             results,
             Path(settings.data_dir) / NAME / system.id,
+            kept_s=settings.files_kept_ms / 1000,
             size=system.batch_size,
             interval_s=system.batch_interval_s,
             settled=connector.settled,

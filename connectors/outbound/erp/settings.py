@@ -25,6 +25,9 @@ class Settings(Shared):
     horizon: int = setting(
         1_000_000, "How many offsets beyond the committed one are searched for urgent postings.", edge=EDGE, least=1_000
     )
+    files_kept_ms: int = setting(
+        2_592_000_000, "How long copies of posting files are kept once a later file is out.", edge=EDGE
+    )
     connect_timeout_ms: int = setting(2_000, "Longest wait for a connection.", edge=EDGE)
     read_timeout_ms: int = setting(10_000, "Longest silence while an answer is awaited.", edge=EDGE)
     total_timeout_ms: int = setting(20_000, "Longest time of one attempt.", edge=EDGE)
