@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from cli.console import Json, err, fail, let_in, out, print_json, settings_or_fail
-from schemas.environment import Shared
+from streams.settings import Settings
 
 if TYPE_CHECKING:
     from connectors.trace import Step
@@ -40,7 +40,7 @@ def trace(
     from schemas.catalogue import catalogue
     from schemas.registry import RegistryError
 
-    chosen = settings_or_fail(Shared)
+    chosen = settings_or_fail(Settings)
     channels, begin = channel_ids(chosen.channels), moment(since)
     let_in(chosen, *(topic.name for topic in catalogue().for_channels(channels)))
     columns = TextColumn("reading"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()

@@ -5,13 +5,16 @@ files lie under a folder of the pod's, and the paths in its variables are put un
 """
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rendered_chart import Container, containers, of_kind
 
-from local.supervised import Supervised
+from local.supervised import Supervised, importable
 
 PORTS = {
     "worker": "STOCKSTREAM_HTTP_PORT",
@@ -47,10 +50,8 @@ class Cluster:
     def start(self, each: Container, number: int = 0, **elsewhere: str) -> Supervised:
         """Start a container; `elsewhere`: variables that have another value on this machine."""
         name = f"{each.container['name']}-{number}"
-        root = self._directory / name
-        self._mount(each, root)
         assert each.command[0] == "stockstream"
-        environment = {variable: _under(root, value) for variable, value in each.environment.items()}
+        environment = self._mounted(each, name)
         process = Supervised(
             name,
             ("-m", "cli.main", *each.command[1:]),
@@ -61,6 +62,24 @@ class Cluster:
         process.start()
         self.running.append(process)
         return process
+
+    def execute(self, each: Container, *command: str) -> subprocess.CompletedProcess[str]:
+        """What `kubectl exec` would do: a command in a container, with its variables and files."""
+        given = self._mounted(each, f"{each.container['name']}-exec")
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *command],
+            env={**os.environ, **given, "PYTHONPATH": importable()},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def _mounted(self, each: Container, name: str) -> dict[str, str]:
+        """The variables of a container whose files were written under a folder of that name."""
+        root = self._directory / name
+        self._mount(each, root)
+        return {variable: _under(root, value) for variable, value in each.environment.items()}
 
     def _mount(self, each: Container, root: Path) -> None:
         """Write the files a pod finds; raise KeyError for a Secret, ConfigMap or key that the cluster does not have."""

@@ -34,6 +34,7 @@ PROCESS: Final = {
     "webhooks": "connect webhooks, connect shop",
     "shop": "connect webhooks, connect shop",
     "erp": "connect erp",
+    "operations": SHARED,
     "setup": SHARED,
 }
 COMPONENTS: Final = tuple(PROCESS)

@@ -145,11 +145,15 @@ def test_each_object_selects_the_pods_of_its_component(values: str) -> None:
 
 @every_values_file
 def test_each_component_is_covered(values: str) -> None:
-    """A disruption budget, a health service, a policy of its own, and pods spread over hosts."""
-    running = set(labels_of(values)) - {"setup"}
+    """A disruption budget, a health service, a policy of its own, and pods spread over hosts.
+
+    The pod for people at the command has its policy and nothing else: it serves nobody.
+    """
+    idle = {"setup", "operations"} & set(labels_of(values))
+    running = set(labels_of(values)) - idle
 
     assert {component(each) for each in of_kind(values, "PodDisruptionBudget").values()} == running
-    assert {component(each) for each in of_kind(values, "NetworkPolicy").values()} == running | {"setup", "all"}
+    assert {component(each) for each in of_kind(values, "NetworkPolicy").values()} == running | idle | {"all"}
     health = {
         each["spec"]["clusterIP"]: component(each)
         for each in of_kind(values, "Service").values()
@@ -237,7 +241,7 @@ def test_a_routing_that_helm_cannot_read_needs_its_ports_named() -> None:
 def test_only_the_api_is_spoken_to_and_metrics_by_monitoring(values: str) -> None:
     for each in of_kind(values, "NetworkPolicy").values():
         rules = each["spec"].get("ingress", [])
-        if component(each) in ("all", "setup"):
+        if component(each) in ("all", "setup", "operations"):
             assert rules == []
             continue
         health = next(rule for rule in rules if rule["from"])
@@ -279,7 +283,7 @@ def test_whoever_is_scaled_has_no_number_of_its_own(values: str) -> None:
 
     for name, each in of_kind(values, "Deployment").items():
         assert ("replicas" in each["spec"]) is (name not in scaled)
-        assert each["spec"].get("replicas", 2) >= 2
+        assert each["spec"].get("replicas", 2) >= (1 if component(each) == "operations" else 2)
     assert scaled <= set(of_kind(values, "Deployment"))
 
 
@@ -329,6 +333,8 @@ def test_keda_gets_in_as_the_workers_do() -> None:
 def test_new_workers_come_before_old_ones_go(values: str) -> None:
     """So a rollout never has fewer workers than it should."""
     for each in of_kind(values, "Deployment").values():
+        if component(each) == "operations":
+            continue
         rolling = each["spec"]["strategy"]["rollingUpdate"]
 
         assert rolling["maxUnavailable"] == 0

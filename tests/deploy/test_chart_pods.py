@@ -26,6 +26,7 @@ pytestmark = needs_helm
 KINDS: dict[str, Any] = {
     "worker": Settings,
     "setup": Settings,
+    "operations": Settings,
     "api": ApiSettings,
     "redis-view": ViewSettings,
     "erp": ErpSettings,
@@ -96,6 +97,9 @@ def test_every_command_is_one_of_the_command_line(values: str) -> None:
 
     for each in containers(values):
         program, *arguments = each.command
+        if each.component == "operations":
+            assert each.command == ["sleep", "infinity"]
+            continue
         assert program == "stockstream"
         assert runner.invoke(app, [*arguments, "--help"]).exit_code == 0, arguments
 
@@ -163,7 +167,8 @@ def test_secrets_come_by_reference_only(values: str) -> None:
 def test_probes_ask_the_health_server(values: str) -> None:
     """A worker's start lasts until it has recovered; a connector's until it answers at all; each is told apart later."""
     for each in containers(values):
-        if each.component == "setup":
+        if each.component in ("setup", "operations"):
+            assert not any(name.endswith("Probe") for name in each.container)
             continue
         ports = {port["name"]: port["containerPort"] for port in each.container["ports"]}
         paths = {name: each.container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}

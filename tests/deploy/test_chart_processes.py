@@ -28,7 +28,7 @@ from tests.security.secured_site import APP, CHANNELS, PARTITIONS, REGISTRY_USER
 
 pytestmark = [needs_helm, pytest.mark.stack]
 COMPONENTS = {"worker": "worker", "api": "api", "redisView": "redis-view", "erp": "erp-connector", "webhooks": "webhooks",
-              "shop": "shop", "setup": "setup"}  # fmt: skip
+              "shop": "shop", "setup": "setup", "operations": "operations"}  # fmt: skip
 """Values' names of components, and their users as `stockstream topics acls` has them."""
 SKUS = [f"PART-{number:02d}" for number in range(12)]
 PLACES = ("DC01", "DC02")
@@ -67,6 +67,7 @@ class Released:
         }
         own["erp"] |= {"url": f"{erp}/odata"}
         own["webhooks"] |= {"enabled": True}
+        own["operations"] |= {"enabled": True}
         own["shop"] |= {"enabled": True, "url": shop, "channel": CHANNELS[0]}
         kafka = {"bootstrapServers": site.stack.secured_bootstrap, "partitions": PARTITIONS, "replication": 1}
         return {
@@ -210,6 +211,23 @@ def test_every_metric_that_alerts_and_dashboards_read_is_scraped(released: Relea
         for name in sorted(wanted)
         if not any(name.removesuffix(suffix) in offered or name in offered for suffix in suffixes)
     ] == []
+
+
+def test_people_look_into_it_from_the_pod_that_is_there_for_them(released: Released) -> None:
+    """As the principal of operations: an event's way through all topics, and what a SKU has."""
+    sent = scan(SKUS[0], PLACES[0], 1, 1_000_000)
+    released.site.send("wms", ("warehouse.scans", SKUS[0], sent))
+    pod = released.cluster.component("operations")
+
+    def way() -> str:
+        done = released.cluster.execute(pod, "trace", str(sent["correlation_id"]), "--json")
+        assert done.returncode in (0, 1), done.stderr  # 1: not there yet
+        return done.stdout
+
+    until("the scan's way to the ledger", lambda: "inventory.ledger" in way(), 60)
+    has = released.cluster.execute(pod, "availability", SKUS[0], "--location", PLACES[0])
+    assert (has.returncode, has.stderr) == (0, ""), has.stderr
+    assert SKUS[0] in has.stdout
 
 
 def test_no_secret_is_said_by_any_pod(released: Released) -> None:

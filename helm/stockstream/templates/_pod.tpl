@@ -46,12 +46,12 @@
 {{- end }}
 {{- end }}
 
-{{/* A container; "name", "command", "ports" and "probes" (both YAML, may be empty) in the context. */}}
+{{/* A container; "name", "program" (else stockstream), "command", "ports" and "probes" (both YAML, may be empty) in the context. */}}
 {{- define "stockstream.container" -}}
 - name: {{ .name | default .component }}
   image: {{ include "stockstream.image" .root }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-  command: [stockstream]
+  command: {{ .program | default (list "stockstream") | toJson }}
   args: {{ toJson .command }}
   env:
     {{- include "stockstream.env" . | nindent 4 }}
