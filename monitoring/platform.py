@@ -101,7 +101,7 @@ ALERTS: Final = (
         "or\nsum by (category) (increase(stockstream_erp_dead_letters_total[15m])) > 0",
         "warning",
         "{{ $value | humanize }} records could not be read ({{ $labels.category }})",
-        "They are in dead-letters with their bytes; the producer's owner has to mend and replay them.",
+        "They are in dead-letters with their bytes; the producer's owner has to mend them and send them again.",
     ),
     Alert(
         "StockstreamUndecodable",

@@ -106,7 +106,9 @@ def settled(parked: Parked, note: str, now: int, *, replayed: bool) -> Output:
 def given_up(parked: Parked, source: Source, now: int, reference: Reference) -> Output:
     """The same exception once more: the record waits no longer, somebody has to decide."""
     refused = Refused(
-        parked.category, parked.subject, f"waited for {', '.join(parked.waits)} in vain; replay or dismiss it by hand"
+        parked.category,
+        parked.subject,
+        f"waited for {', '.join(parked.waits)} in vain; have it sent again, or dismiss it",
     )
     return raise_exception(refused, source, {"correlation_id": parked.correlation_id}, now, reference)
 
