@@ -19,6 +19,7 @@ class Link:
     """One namespace. `forward` brings services on 127.0.0.1 to it; the broker listens on OURS itself."""
 
     def __init__(self) -> None:
+        self._answering: list[socket.socket] = []
         self.namespace = f"faults-{uuid.uuid4().hex[:6]}"
         self._ours = f"f{self.namespace[-6:]}"
         theirs = f"g{self.namespace[-6:]}"
@@ -50,16 +51,23 @@ class Link:
         _ip("link", "set", self._ours, "up")
 
     def close(self) -> None:
+        for listening in self._answering:
+            listening.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in accept
+            listening.close()
         _ip("link", "delete", self._ours)
         _ip("netns", "delete", self.namespace)
 
     def forward(self, port: int) -> None:
         """Answer on OURS at this port with what answers on 127.0.0.1 there."""
         listening = socket.create_server((OURS, port))
+        self._answering.append(listening)
 
         def serve() -> None:
             while True:
-                near, _ = listening.accept()
+                try:
+                    near, _ = listening.accept()
+                except OSError:  # closed
+                    return
                 far = socket.create_connection(("127.0.0.1", port))
                 for one, other in ((near, far), (far, near)):
                     threading.Thread(target=_pump, args=(one, other), daemon=True).start()

@@ -122,9 +122,10 @@ class Site:
                 worker.look_after()
             time.sleep(0.3)
 
-    def read(self, topic: str) -> list[Any]:
-        decode = self.codec.decoder(topic)
-        return [decode(record.value) for record in self.observer.read(topic) if record.value]
+    def read(self, topic: str, about: str = "") -> list[Any]:
+        """Every record, or those that have this text: other tests of the session put there what nobody can read."""
+        decode, text = self.codec.decoder(topic), about.encode()
+        return [decode(record.value) for record in self.observer.read(topic) if record.value and text in record.value]
 
     def on_hand(self, skus: Sequence[str]) -> dict[str, int]:
         """On hand by key, from the snapshots."""

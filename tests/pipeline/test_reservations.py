@@ -122,7 +122,7 @@ class Rush:
             place: (0, quantity) for place, quantity in STOCK.items()
         }
         self.site.assert_exact([self.sku])
-        postings = [p for p in self.site.read("erp.postings") if p["document"].startswith(f"STOCK:{self.sku}|")]
+        postings = self.site.read("erp.postings", f"STOCK:{self.sku}|")
         assert {p["document"].rpartition("|")[2]: p["lines"][0]["quantity"] for p in postings} == STOCK
         assert len(postings) == len(STOCK)
 

@@ -36,7 +36,8 @@ class Reader:
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=max(1, settings.session_timeout_ms // 3),
         )
-        self._admin = AdminClient({**kafka.client(settings), "log_level": 2})
+        self._asking = {**kafka.client(settings), "log_level": 2}
+        self._admin = AdminClient(self._asking)
 
     async def partitions(self) -> list[Partition]:
         """All partitions of the view's topics; raise MissingTopic."""
@@ -136,6 +137,9 @@ class Reader:
             )
             return {(p.topic, p.partition): (await asyncio.wrap_future(f)).offset for p, f in answers.items()}
         except KafkaException as error:
+            # It asks by the leaders it knew before the broker went, is refused for their epoch, and does not look anew
+            # until its metadata is minutes old: another client knows nothing and asks at once.
+            self._admin = AdminClient(self._asking)
             raise kafka_away(error) from error
 
     async def close(self) -> None:
