@@ -28,7 +28,6 @@ def compare(
     from connectors.away import Away
     from connectors.compare import compare as compared
     from connectors.compare import other_site
-    from schemas.registry import RegistryError
 
     ours = settings_or_fail(Settings)
     try:
@@ -39,7 +38,7 @@ def compare(
         result = compared(ours, theirs, passes, wait)
     except KafkaException as error:
         raise fail(f"{error.args[0].str()}; are both brokers up?", 2) from None
-    except (Away, RegistryError, TimeoutError, SettingError) as error:
+    except (Away, TimeoutError, SettingError) as error:
         raise fail(str(error), 2) from None
     if as_json:
         found = [{**asdict(d), "fields": d.fields} for d in result.differences]

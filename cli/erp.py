@@ -83,14 +83,15 @@ def results(document: str, as_json: Json = False) -> None:
     """Show every attempt to post a document, oldest first: the audit trail. Exit code 1 where there is none."""
     from confluent_kafka import KafkaException
 
+    from connectors.away import Away
     from connectors.outbound.erp.audit import read_results
-    from schemas.registry import RegistryError
+    from schemas.environment import SettingError
 
     settings = chosen()
     let_in(settings, "erp.posting-results")
     try:
         found = read_results(settings, document)
-    except (RegistryError, TimeoutError) as error:
+    except (Away, SettingError, TimeoutError) as error:
         raise fail(str(error)) from None
     except KafkaException as error:
         raise fail(f"{settings.bootstrap}: {error.args[0].str()}; is a broker up there?") from None

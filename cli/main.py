@@ -240,13 +240,13 @@ def availability(
     from confluent_kafka import KafkaException
 
     from connectors.availability import read_availability, render
-    from schemas.registry import RegistryError
+    from connectors.away import Away
 
     chosen = settings_or_fail(Settings)
     let_in(chosen, "availability.snapshots")
     try:
         found = read_availability(chosen, sku, location)
-    except (RegistryError, TimeoutError) as error:
+    except (Away, SettingError, TimeoutError) as error:
         raise fail(str(error)) from None
     except KafkaException as error:
         raise fail(f"{chosen.bootstrap}: {error.args[0].str()}; is a broker up there?") from None

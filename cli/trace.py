@@ -38,7 +38,6 @@ def trace(
     from connectors.trace import TooMany
     from connectors.trace import trace as follow
     from schemas.catalogue import catalogue
-    from schemas.registry import RegistryError
 
     chosen = settings_or_fail(Settings)
     channels, begin = channel_ids(chosen.channels), moment(since)
@@ -54,7 +53,7 @@ def trace(
                 begin,
                 lambda done, all_: bar.update(reading, completed=done, total=all_),
             )
-    except (TimeoutError, Away, RegistryError, TooMany) as error:
+    except (TimeoutError, Away, TooMany) as error:
         raise fail(str(error)) from None
     except KafkaException as error:
         raise fail(f"{chosen.bootstrap}: {error.args[0].str()}; is a broker up there?") from None

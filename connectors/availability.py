@@ -1,61 +1,33 @@
 """Reads one SKU's current answers from the compacted snapshots topic, for people at a terminal."""
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from rich.table import Table
 
-from schemas.access import librdkafka
-from schemas.codec import Codec
+from connectors.as_they_stand import whole
+from connectors.decoding import Decoding
 from schemas.environment import Shared
 from schemas.records import Availability
-from schemas.registry import ids
 
-SNAPSHOTS = "availability.snapshots"
-TIMEOUT = 30.0
+SNAPSHOTS: Final = "availability.snapshots"
 
 
 def read_availability(settings: Shared, sku: str, location: str | None = None) -> list[Availability]:
-    """Return the newest answer of each location (or of the one named), sorted; raise TimeoutError after 30 s."""
-    codec = Codec()
-    codec.register(SNAPSHOTS, ids(settings, [SNAPSHOTS])[SNAPSHOTS])
-    found: dict[str, Availability] = {}
+    """Return the newest answer of each location (or of the one named), sorted.
+
+    Raise SettingError, TimeoutError or KafkaException where the broker fails, Away where the registry does.
+    """
+    decoding, found = Decoding(settings), dict[bytes, Availability]()
     prefix = f"{sku}|".encode()
-    for key, value in _records(settings):
-        if key.startswith(prefix):
-            answer: Availability = codec.decode(SNAPSHOTS, value)
-            if location in (None, answer["location"]):
-                found[answer["location"]] = answer
-    return [found[name] for name in sorted(found)]
-
-
-def _records(settings: Shared) -> Iterator[tuple[bytes, bytes]]:
-    """Yield key and value of every record of the topic as it stands now."""
-    consumer = Consumer(
-        {
-            **librdkafka(settings),
-            "group.id": f"{settings.app}-availability",  # never joined
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    try:
-        partitions = set(consumer.list_topics(SNAPSHOTS, timeout=TIMEOUT).topics[SNAPSHOTS].partitions)
-        consumer.assign([TopicPartition(SNAPSHOTS, p, OFFSET_BEGINNING) for p in partitions])
-        deadline = time.monotonic() + TIMEOUT
-        while partitions:
-            for message in consumer.consume(5_000, 0.5):
-                if message.error() is None:
-                    yield message.key(), message.value()
-                elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's own name
-                    partitions.discard(message.partition())
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{SNAPSHOTS} was not read to its end within {TIMEOUT:.0f} s")
-    finally:
-        consumer.close()
+    for run in whole(settings, SNAPSHOTS, "availability"):
+        ours = [record for record in run if record.key.startswith(prefix)]
+        decoding.learn_here(record.value for record in ours)
+        for record in ours:
+            answer = decoding.decoded(record)
+            if answer is not None and location in (None, answer["location"]):
+                found[record.key] = answer
+    return [found[key] for key in sorted(found)]
 
 
 def render(answers: list[Availability]) -> Table:

@@ -5,16 +5,14 @@ computing and causes depend on the order in which topics were interleaved, and c
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
+from connectors.as_they_stand import whole
 from connectors.decoding import Decoding
-from connectors.kafka import Record
-from schemas.access import librdkafka
 from schemas.environment import PREFIX, SettingError, Shared, read
 
 SNAPSHOTS: Final = "availability.snapshots"
@@ -22,8 +20,6 @@ FACTS: Final = (
     "on_hand", "disposition", "allocated", "safety_stock", "expected", "atp", "atp_signed", "schedule", "next_receipt",
 )  # fmt: skip
 """The fields of Availability that two sites with the same facts must agree on."""
-SILENCE_S: Final = 30.0
-"""Longest time without a record before a site counts as unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +69,8 @@ def lines(text: str) -> dict[str, str]:
 def compare(ours: Shared, theirs: Shared, passes: int = 3, wait_s: float = 2.0) -> Comparison:
     """Read both sites and compare; a difference counts when each of `passes` readings shows it.
 
-    Both sites may be at work: what is on its way at one reading is there at the next, `wait_s` later. Raise TimeoutError
-    for a site that does not answer, Away for its registry, SettingError where both are one site.
+    Both sites may be at work: what is on its way at one reading is there at the next, `wait_s` later. Raise TimeoutError or
+    KafkaException for a site that does not answer, Away for its registry, SettingError where both are one site.
     """
     if (ours.bootstrap, ours.security_protocol) == (theirs.bootstrap, theirs.security_protocol):
         raise SettingError(f"both sites are the broker {ours.bootstrap}: topics have the same names at every site")
@@ -94,7 +90,7 @@ def compare(ours: Shared, theirs: Shared, passes: int = 3, wait_s: float = 2.0) 
 def _answers(site: Shared) -> dict[str, bytes]:
     """The facts of every position of a site, as canonical JSON: some 300 bytes each."""
     decoding, found = Decoding(site), dict[str, bytes]()
-    for run in _runs(site):
+    for run in whole(site, SNAPSHOTS, "compare"):
         decoding.learn_here(record.value for record in run)
         for record in run:
             answer = decoding.decoded(record)
@@ -115,40 +111,6 @@ def canonical(answer: Mapping[str, Any]) -> bytes:
 
 def _facts(written: bytes | None) -> Mapping[str, Any] | None:
     return None if written is None else orjson.loads(written)
-
-
-def _runs(site: Shared) -> Iterator[list[Record]]:
-    """Committed records of the snapshots topic as it stands now, in runs; raise TimeoutError after SILENCE_S without any."""
-    consumer = Consumer(
-        {
-            **librdkafka(site),
-            "group.id": f"{site.app}-compare",  # never joined
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    try:
-        topic = consumer.list_topics(SNAPSHOTS, timeout=SILENCE_S).topics[SNAPSHOTS]
-        waiting = set(topic.partitions)
-        if not waiting:
-            raise TimeoutError(f"{site.bootstrap} has no topic {SNAPSHOTS}; is it a site of ours?")
-        consumer.assign([TopicPartition(SNAPSHOTS, partition, OFFSET_BEGINNING) for partition in waiting])
-        heard = time.monotonic()
-        while waiting:
-            run = []
-            for message in consumer.consume(5_000, 0.5):
-                heard = time.monotonic()
-                if message.error() is None:
-                    run.append(Record.of(message))
-                elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's own name
-                    waiting.discard(message.partition())
-            if run:
-                yield run
-            if time.monotonic() - heard > SILENCE_S:
-                raise TimeoutError(f"{site.bootstrap}: {SNAPSHOTS} was silent for {SILENCE_S:.0f} s before its end")
-    finally:
-        consumer.close()
 
 
 _SHARED: Final = frozenset(f"{PREFIX}{name.upper()}" for name in Shared.__dataclass_fields__)

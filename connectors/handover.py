@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     ConsumerGroupTopicPartitions,  # noqa: TID251 - to set offsets, not to ask for them
     KafkaError,
@@ -20,11 +19,12 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
+from connectors.as_they_stand import whole
 from connectors.brought_in import MORE, Answer, Books, Difference, Name, Settled, name_of, settle
 from connectors.compare import compare
 from connectors.decoding import Decoding
 from connectors.drained import committed, members, waiting, worker_topics
-from connectors.kafka import Record, client
+from connectors.kafka import client
 from connectors.outbound.erp.epoch import key_in
 from connectors.outbound.erp.results import POSTINGS, RESULTS
 from connectors.outbound.erp.settings import Settings
@@ -35,7 +35,6 @@ from schemas.records import ErpPosting, ErpPostingResult
 from schemas.registry import ids
 
 PATIENCE_S: Final = 60.0
-SILENCE_S: Final = 30.0
 ROUNDS: Final = 20
 """Answers make postings (an invoice follows its delivery), which are answered in turn; so often at most."""
 SYSTEM: Final = "handover"
@@ -205,37 +204,11 @@ def _books(site: Settings) -> tuple[Books, dict[Name, ErpPosting]]:
 
 
 def _read(site: Settings, topic: str) -> Iterator[Any]:
-    """Every committed record of a topic as it stands, each partition in order; raise TimeoutError."""
+    """Every committed record of a topic as it stands, each partition in order; raise TimeoutError or KafkaException."""
     decoding = Decoding(site)
-    consumer = Consumer(
-        {
-            **client(site),
-            "group.id": f"{site.app}-handover",  # never joined
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    try:
-        left = set(consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in left])
-        heard = time.monotonic()
-        while left:
-            run = []
-            for message in consumer.consume(5_000, 0.5):
-                heard = time.monotonic()
-                if message.error() is None:
-                    run.append(Record.of(message))
-                elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's own name
-                    left.discard(message.partition())
-            decoding.learn_here(record.value for record in run)
-            for record in run:
-                if (value := decoding.decoded(record)) is not None:
-                    yield value
-            if time.monotonic() - heard > SILENCE_S:
-                raise TimeoutError(f"{site.bootstrap}: {topic} was silent for {SILENCE_S:.0f} s before its end")
-    finally:
-        consumer.close()
+    for run in whole(site, topic, "handover"):
+        decoding.learn_here(record.value for record in run)
+        yield from (value for record in run if (value := decoding.decoded(record)) is not None)
 
 
 def _ends(site: Settings) -> dict[int, int]:

@@ -5,22 +5,17 @@ them. A record is decoded only when its bytes hold the id, so a scan is as fast 
 """
 
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-
+from connectors.as_they_stand import extents, reader, runs
 from connectors.decoding import Decoding
-from connectors.kafka import Record, client
+from connectors.kafka import Record
 from connectors.trace_words import words
-from schemas.catalogue import Topic, catalogue
+from schemas.catalogue import catalogue
 from schemas.environment import Shared
 
-ASK_S: Final = 10.0
-SILENCE_S: Final = 30.0
-"""Longest time without a record before the broker counts as unreachable."""
 MOST: Final = 10_000
 """Most records of a way; an id that is everybody's is no correlation id."""
 
@@ -62,15 +57,18 @@ def trace(
     Raise TimeoutError, KafkaException, Away for the registry, TooMany.
     """
     topics = catalogue().for_channels(channels)
-    phases = [[t for t in topics if t.direction != "outbound"], [t for t in topics if t.direction == "outbound"]]
-    consumer = _consumer(settings)
+    phases = [
+        [t.name for t in topics if t.direction != "outbound"],
+        [t.name for t in topics if t.direction == "outbound"],
+    ]
+    consumer = reader(settings, "trace")
     try:
-        places = [_extents(consumer, phase, since) for phase in phases]
+        places = [extents(consumer, phase, since) for phase in phases]
         total, passed, found = sum(high - low for of in places for low, high in of.values()), 0, dict[str, _Found]()
         decoding, wanted = Decoding(settings), {correlation}
-        for extents in places:
+        for phase in places:
             needle = re.compile(b"|".join(re.escape(text.encode()) for text in wanted))
-            for run in _runs(consumer, extents):
+            for run in runs(consumer, phase):
                 passed += len(run)
                 progress(passed, total)
                 hits = [record for record in run if record.value and needle.search(record.value)]
@@ -142,66 +140,3 @@ def _in_order(found: Iterable[_Found]) -> list[Step]:
         )
         for one in placed
     ]
-
-
-# ---- reading --------------------------------------------------------------------------------------------------------
-
-Extents = dict[tuple[str, int], tuple[int, int]]
-"""By topic and partition, the first offset to read and the end."""
-
-
-def _consumer(settings: Shared) -> Consumer:
-    return Consumer(
-        {
-            **client(settings),
-            "group.id": f"{settings.app}-trace",  # never joined
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "queued.max.messages.kbytes": 65_536,
-        }
-    )
-
-
-def _extents(consumer: Consumer, topics: Sequence[Topic], since: int) -> Extents:
-    """Where to read; topics that the broker does not have are left out: `stockstream topics apply` speaks of them."""
-    known = consumer.list_topics(timeout=ASK_S).topics
-    asked = [TopicPartition(t.name, p, since) for t in topics if t.name in known for p in known[t.name].partitions]
-    extents: Extents = {}
-    for place in consumer.offsets_for_times(asked, timeout=ASK_S) if asked else ():
-        if place.error is not None:
-            raise KafkaException(place.error)
-        if place.offset >= 0:  # else nothing was written since
-            high = consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout=ASK_S)[1]
-            if high > place.offset:
-                extents[place.topic, place.partition] = place.offset, high
-    return extents
-
-
-def _runs(consumer: Consumer, extents: Extents) -> Iterator[list[Record]]:
-    """Committed records up to the ends, in runs; raise TimeoutError after SILENCE_S without any."""
-    waiting = set(extents)
-    if not waiting:
-        return
-    consumer.assign([TopicPartition(topic, partition, low) for (topic, partition), (low, _) in extents.items()])
-    heard = time.monotonic()
-    while waiting:
-        run = []
-        for message in consumer.consume(5_000, 0.5):
-            heard = time.monotonic()
-            place, error = (message.topic(), message.partition()), message.error()
-            if error is None:
-                if message.offset() < extents[place][1]:
-                    run.append(Record.of(message))
-                if message.offset() >= extents[place][1] - 1:
-                    waiting.discard(place)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's own name
-                waiting.discard(place)
-            elif not error.retriable():
-                raise KafkaException(error)
-        if run:
-            yield run
-        if time.monotonic() - heard > SILENCE_S:
-            left = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(waiting)[:5])
-            raise TimeoutError(f"the broker was silent for {SILENCE_S:.0f} s before the end of {left}")
-    consumer.unassign()

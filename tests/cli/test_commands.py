@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from cli.settings import rows
+from connectors import as_they_stand
 from schemas import topics_admin
 from schemas.catalogue import catalogue
 
@@ -94,7 +95,7 @@ def test_missing_channels_name_the_setting(command, tmp_path):
     assert "set STOCKSTREAM_CHANNELS" in result.stderr
 
 
-@pytest.mark.parametrize("command", [("schemas", "register"), ("schemas", "check"), ("availability", "SKU-0001")])
+@pytest.mark.parametrize("command", [("schemas", "register"), ("schemas", "check")])
 def test_a_registry_that_is_away_is_one_clear_line(command):
     """Exit 1, and what to look after; no traceback, nothing on stdout."""
     result = run(*command, **NOBODY)
@@ -105,11 +106,13 @@ def test_a_registry_that_is_away_is_one_clear_line(command):
     assert result.stdout == ""
 
 
-def test_a_broker_that_is_away_is_one_clear_line(monkeypatch):
+@pytest.mark.parametrize("command", [("topics", "apply"), ("availability", "SKU-0001"), ("erp", "results", "SO-1")])
+def test_a_broker_that_is_away_is_one_clear_line(monkeypatch, command):
     """The address and a question, not a traceback."""
     monkeypatch.setattr(topics_admin, "TIMEOUT", 1.0)
+    monkeypatch.setattr(as_they_stand, "ASK_S", 1.0)
 
-    result = run("topics", "apply", **NOBODY)
+    result = run(*command, **NOBODY)
 
     assert result.exit_code == 1
     assert "127.0.0.1:9" in result.stderr
