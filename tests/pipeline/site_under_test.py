@@ -19,6 +19,7 @@ from local.worker_process import COMMAND, WorkerProcess, await_ready
 from schemas import registry
 from streams.topics import changelog
 from tables.position import Position
+from tests.reference_records import item, location
 
 APP = "faults"
 PARTITIONS = 4
@@ -89,7 +90,7 @@ class Site:
         """Items of a test's own."""
         skus = [f"{prefix}-{number:04d}" for number in range(count)]
         for sku in skus:
-            self.send("erp.items", sku, item(sku))
+            self.send("erp.items", sku, item(sku, packs=[{"uom": "CS", "factor": 12}]))
         self.producer.flush(30)
         return skus
 
@@ -191,30 +192,4 @@ def scan(sku: str, place: str, quantity: int, number: int) -> dict[str, Any]:
         "sent_at": at,
         "source": f"WMS-{place}",
         "correlation_id": f"test-{number}",
-    }
-
-
-def item(sku: str) -> dict[str, Any]:
-    return {
-        "sku": sku,
-        "description": sku,
-        "base_uom": "EA",
-        "packs": [{"uom": "CS", "factor": 12}],
-        "identifiers": [],
-        "segment": "A",
-        "safety_stock": [],
-        "shelf_life_days": None,
-        "active": True,
-    }
-
-
-def location(name: str) -> dict[str, Any]:
-    return {
-        "location": name,
-        "kind": "WAREHOUSE",
-        "time_zone": "UTC",
-        "calendar": "",
-        "priority": 1,
-        "codes": [],
-        "active": True,
     }

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from site_under_test import SESSION_MS, Site, wait_for
 
+from tests.reference_records import item
+
 pytestmark = pytest.mark.stack
 DYING = (str(Path(__file__).with_name("dying_worker.py")), "worker")
 
@@ -112,7 +114,7 @@ def test_poison_holds_up_nobody(crew: Site) -> None:
         crew.scans(skus, 10)
         crew.send("warehouse.scans", skus[number % 10], b"\x07garbage")
         crew.send("warehouse.scans", skus[number % 10], b"\0\0\0\0\0")
-        crew.send("warehouse.scans", None, crew.codec.encode("erp.items", {**_item(), "sku": f"P{number}"}))
+        crew.send("warehouse.scans", None, crew.codec.encode("erp.items", item(f"P{number}")))
     crew.settle()
 
     assert len(crew.read("dead-letters")) - before[0] + len(crew.read("exceptions")) - before[1] == 120
@@ -155,9 +157,3 @@ def test_the_same_event_sent_twice_counts_once_even_after_a_restart(crew: Site) 
     crew.settle()
 
     crew.assert_exact(skus)
-
-
-def _item() -> dict[str, object]:
-    from site_under_test import item  # noqa: PLC0415
-
-    return item("P")

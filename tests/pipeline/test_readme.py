@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from site_under_test import Site, item
+from site_under_test import Site
+
+from tests.reference_records import item
 
 pytestmark = pytest.mark.stack
 README = Path(__file__).resolve().parents[2] / "README.md"

@@ -10,10 +10,11 @@ import uuid
 
 import pytest
 from confluent_kafka import Producer
-from site_under_test import PARTITIONS, Site, item, wait_for
+from site_under_test import PARTITIONS, Site, wait_for
 from test_faults import DYING
 
 from streams.topics import partition_of
+from tests.reference_records import item
 
 pytestmark = pytest.mark.stack
 STOCK = {"DC01": 6, "DC02": 4}
@@ -30,7 +31,7 @@ class Rush:
         self.now = time.time_ns() // 1_000_000
         self.clock = site.directory / f"clock-{sku}"
         self.set_clock(self.now)
-        site.send("erp.items", sku, {**item(sku), "segment": "C"})  # the webshop keeps nothing back of these
+        site.send("erp.items", sku, item(sku, segment="C"))  # the webshop keeps nothing back of these
         for place, quantity in STOCK.items():
             site.scan(sku, place, quantity)
         site.producer.flush(30)

@@ -8,11 +8,12 @@ import httpx2
 import pytest
 from secured_site import CHANNELS, SecuredSite, until
 from test_refused_logins import PROCESSES, WRONG, ended, started
-from test_secured_site import SIGNING, ingest, item, location, scan, state, subscribe
+from test_secured_site import SIGNING, ingest, scan, state, subscribe
 
 from local.processes import pick_port
 from local.supervised import Supervised, await_all
 from schemas.logs import FIRST
+from tests.reference_records import item, location
 
 pytestmark = pytest.mark.stack
 MARK = "what-nobody-may-read-in-a-log"

@@ -11,6 +11,7 @@ from secured_site import APP, CHANNELS, SecuredSite, until
 
 from local.processes import pick_port
 from local.supervised import Supervised, await_all
+from tests.reference_records import item, location
 
 pytestmark = pytest.mark.stack
 SIGNING = "whsec_" + "c2VjcmV0LW9mLXRoZS1zdWJzY3JpcHRpb24h"
@@ -132,32 +133,6 @@ def ingest(sku: str, quantity: int) -> dict[str, Any]:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def item(sku: str) -> dict[str, Any]:
-    return {
-        "sku": sku,
-        "description": sku,
-        "base_uom": "EA",
-        "packs": [],
-        "identifiers": [],
-        "segment": "A",
-        "safety_stock": [],
-        "shelf_life_days": None,
-        "active": True,
-    }
-
-
-def location(name: str) -> dict[str, Any]:
-    return {
-        "location": name,
-        "kind": "WAREHOUSE",
-        "time_zone": "UTC",
-        "calendar": "",
-        "priority": 1,
-        "codes": [],
-        "active": True,
-    }
 
 
 def scan(sku: str, quantity: int) -> dict[str, Any]:

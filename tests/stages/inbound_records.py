@@ -10,6 +10,7 @@ from schemas.codec import Codec
 from streams.intake import INBOUND, Chunk, Intake, IntakeRules
 from tables.outcome import Outcome, Output
 from tables.reference import Reference
+from tests import reference_records
 
 DAY = 86_400_000
 MINUTE = 60_000
@@ -27,34 +28,19 @@ def uuid() -> str:
 
 
 def item(sku: str = "BOLT", **changes: Any) -> dict[str, Any]:
-    record = {
-        "sku": sku,
-        "description": "Bolt",
-        "base_uom": "EA",
+    of_acme = {
         "packs": [{"uom": "CA", "factor": 12}],
         "identifiers": [
             {"scheme": "GTIN", "code": GTIN, "party": None},
             {"scheme": "VENDOR_PART", "code": "B-1", "party": "ACME"},
         ],
-        "segment": "A",
         "safety_stock": [{"location": None, "quantity": 5}],
-        "shelf_life_days": None,
-        "active": True,
     }
-    return record | changes
+    return reference_records.item(sku, **of_acme | changes)
 
 
 def location(name: str = "DC01", **changes: Any) -> dict[str, Any]:
-    record = {
-        "location": name,
-        "kind": "WAREHOUSE",
-        "time_zone": "UTC",
-        "calendar": "",
-        "priority": 1,
-        "codes": [],
-        "active": True,
-    }
-    return record | changes
+    return reference_records.location(name, **changes)
 
 
 def profile(partner: str = "ACME", **changes: Any) -> dict[str, Any]:
