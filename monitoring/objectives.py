@@ -97,12 +97,12 @@ OBJECTIVES: Final = (
         ("location",), f"avg_over_time({NOT_FRESH}[{{window}}])", who="{{ $labels.location }}",
     ),
     Objective(
-        "scan_to_channel", "StockstreamChannelsLate",
+        "intake_to_channel", "StockstreamChannelsLate",
         "99 % of changes are with the channels 2.5 s after they were taken in", 0.99, ("location",),
         *_within("stockstream_end_to_end_seconds", "2.5", "location"), who="{{ $labels.location }}",
     ),
     Objective(
-        "intake_wait", "StockstreamIntakeWaits", "99 % of chunks are taken in 2.5 s after they were sent", 0.99,
+        "intake_wait", "StockstreamIntakeWaits", "99 % of records are taken in 2.5 s after they were sent", 0.99,
         ("topic",), *_within("stockstream_wait_seconds", "2.5", "topic"), who="{{ $labels.topic }}",
     ),
     Objective(

@@ -25,7 +25,7 @@ OPERATIONS: Final = Dashboard(
                 Panel(
                     "Changes later than 2.5 s, 1 h",
                     "Share of changes that took longer than 2.5 s from intake to the commit that tells channels.",
-                    (Query(f'{ERRORS}1h{{slo="scan_to_channel", {HERE}}}', "{{location}}"),),
+                    (Query(f'{ERRORS}1h{{slo="intake_to_channel", {HERE}}}', "{{location}}"),),
                     "percentunit", "bargauge", watch=0.01, bad=0.144, most=1,
                 ),
                 Panel(

@@ -78,7 +78,7 @@ PLATFORM: Final = Dashboard(
                 ),
                 Panel(
                     "Waiting in topics, 99 %",
-                    "How long a chunk's first record had been in its topic when it was folded.",
+                    "How long a record had been in its topic when it was folded.",
                     (Query(quantile(0.99, "stockstream_wait_seconds", "topic"), "{{topic}}"),),
                     "s", watch=1, bad=2.5,
                 ),

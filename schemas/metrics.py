@@ -66,7 +66,7 @@ EVENTS = _counter("worker", "stockstream_events_total", "Records folded, by stag
 INTAKE = _counter("worker", "stockstream_intake_records_total", "Inbound records by topic and outcome: accepted, duplicate, parked, quarantined, dead, replayed.", "topic", "outcome")
 OUTPUTS = _counter("worker", "stockstream_outputs_total", "Records written, by topic.", "topic")
 CHUNK_SECONDS = _histogram("worker", "stockstream_chunk_seconds", "Time to fold one chunk, by stage.", "stage", buckets=FOLD)
-WAIT_SECONDS = _histogram("worker", "stockstream_wait_seconds", "Time a chunk's first record had been in its topic when it was folded, by topic.", "topic", buckets=WAY)
+WAIT_SECONDS = _histogram("worker", "stockstream_wait_seconds", "Time a record had been in its topic when it was folded, by topic; of every seventh record.", "topic", buckets=WAY)
 TRANSACTION_SECONDS = _histogram("worker", "stockstream_transaction_seconds", "Time from begin to commit of a transaction.", buckets=COMMIT)
 COMMIT_SECONDS = _histogram("worker", "stockstream_commit_latency_seconds", "Time from the first fold a transaction carries to its commit.", buckets=COMMIT)
 END_TO_END_SECONDS = _histogram("worker", "stockstream_end_to_end_seconds", "Time from intake of a record to the commit of the availability it changed, by feed; samples of each transaction.", "source", "location", buckets=WAY)

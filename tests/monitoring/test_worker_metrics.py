@@ -87,7 +87,7 @@ def test_time_is_measured_from_intake_to_commit_by_feed(site: Site) -> None:
 
     assert value(said, "stockstream_end_to_end_seconds_count", **feed) > 0
     assert value(said, "stockstream_end_to_end_seconds_sum", **feed) < 3600
-    assert value(said, "stockstream_wait_seconds_count", topic="warehouse.scans") > 0
+    assert value(said, "stockstream_wait_seconds_count", topic="warehouse.scans") >= 20  # of 200, every seventh
     assert value(said, "stockstream_commit_latency_seconds_count") > 0
     assert value(said, "stockstream_commit_age_seconds") < 60
     topics = {dict(labels)["topic"] for name, labels in said if name == "stockstream_lag_records"}
