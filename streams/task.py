@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -20,10 +19,11 @@ from schemas.clock import Clock, wall_ms
 from schemas.trace_context import TraceContext
 from schemas.tracing import tracer
 from streams import metrics, telling, turned_away
+from streams.delivery import Delivery, Send
 from streams.pace import Pace
 from streams.stages import Rows, StageRun
 from streams.stores import Progress, read_back
-from streams.traces import NONE, ChunkSpan, Headers, Traces, transaction
+from streams.traces import ChunkSpan, Headers, Traces, transaction
 from streams.turned_away import TurnedAway
 from tables.outcome import Outcome
 
@@ -34,7 +34,6 @@ EACH: Final = 7
 """Of so many records one tells how long it waited: enough to know the share that is late, and no cost a record. An odd
 number, as marks of transactions take every other offset of a quiet topic."""
 
-Send = tuple[bytes, bytes | None]
 Encode = Callable[[str, Mapping[str, Any]], bytes]
 Partition = Callable[[str, bytes], int]
 
@@ -95,6 +94,9 @@ class Task:
         self.plan, self.partition, self.stages = plan, partition, stages
         self.closed = True
         self.progressed = time.monotonic()
+        self._waits_since: float | None = None
+        self._under_way = False
+        self._coming: dict[str, int] = {}
         self._looked_at = plan.compacted | telling.RARE.keys()
         self._known_traces = plan.traces.known
         self._pending = Pending()
@@ -131,6 +133,7 @@ class Task:
     def resume(self) -> None:
         """Take chunks again, from the committed offsets."""
         self._next.clear()
+        self._coming.clear()
         self.progressed = time.monotonic()
         self.closed = False
 
@@ -151,6 +154,25 @@ class Task:
             await asyncio.wait([self._loop], timeout=5)
         if self._producer is not None:
             await asyncio.wait_for(self._producer.stop(), 5)
+
+    # ---- waiting ------------------------------------------------------------------------------------------------
+
+    def coming(self, topic: str, following: int) -> None:
+        """Fetched up to here, and on its way to `feed`."""
+        self._coming[topic] = following
+
+    def look(self, lag: int) -> None:
+        """Note whether anything waits for a commit: at the broker, on its way, in memory or in a transaction."""
+        ahead = lag > 0 or any(self._next.get(topic, 0) < following for topic, following in self._coming.items())
+        if self._under_way or self._pending or (ahead and not self.closed):
+            self._waits_since = self._waits_since or time.monotonic()
+        else:
+            self._waits_since = None
+
+    def waits(self) -> float:
+        """For how long it has waited without a commit (s), as of the last look; 0 where nothing does."""
+        since = self._waits_since
+        return 0.0 if since is None else max(0.0, time.monotonic() - max(since, self.progressed))
 
     # ---- folding ------------------------------------------------------------------------------------------------
 
@@ -248,7 +270,9 @@ class Task:
                     continue
                 self._idle.clear()
                 began = time.monotonic()
+                self._under_way = True
                 await self._commit()
+                self._under_way = False
                 if not self._pending:
                     self._idle.set()
                 elif (rest := self.plan.interval - (time.monotonic() - began)) > 0 and not self.closed:
@@ -264,20 +288,25 @@ class Task:
         for name, records in pending.newest.items():
             for key, record in records.items():
                 self._encode(pending, name, key, record)
-        producer, now = self._producer, wall_ms()
+        producer = self._producer
         assert producer is not None
         began = time.perf_counter()
         span = transaction(self.partition, pending.chunks, len(pending.outputs)) if pending.chunks else None
         with self.plan.pace.transaction(self.partition):
             await producer.begin_transaction()
-            for stage, rows in pending.rows.items():
-                await self._send(self.plan.changelogs[stage], self.partition, rows.items(), now)
-            for (topic, partition), sends in pending.outputs.items():
-                await self._send(topic, partition, sends, now, pending.headers.get((topic, partition)))
-                metrics.OUTPUTS.labels(topic).inc(len(sends))
-            if pending.offsets:
-                await producer.send_offsets_to_transaction(pending.offsets, self.plan.app)
-            await producer.commit_transaction()
+            delivery = Delivery(producer, wall_ms())
+            try:
+                for stage, rows in pending.rows.items():
+                    await delivery.send(self.plan.changelogs[stage], self.partition, list(rows.items()))
+                for (topic, partition), sends in pending.outputs.items():
+                    await delivery.send(topic, partition, sends, pending.headers.get((topic, partition)))
+                    metrics.OUTPUTS.labels(topic).inc(len(sends))
+                if pending.offsets:
+                    await producer.send_offsets_to_transaction(pending.offsets, self.plan.app)
+                await delivery.complete()
+                await producer.commit_transaction()
+            finally:
+                delivery.drop()
         if span is not None:
             span.end()
         self.progressed = time.monotonic()
@@ -289,22 +318,6 @@ class Task:
         metrics.COMMIT_SECONDS.observe(ended - (pending.began or began))
         if snapshots := pending.newest.get("availability.snapshots"):
             telling.committed(snapshots.values(), self.plan.clock())
-
-    async def _send(
-        self, topic: str, partition: int, sends: Any, now: int, traced: Mapping[int, Headers] | None = None
-    ) -> None:
-        producer = self._producer
-        assert producer is not None
-        batch = producer.create_batch()
-        each = repeat(NONE) if traced is None else (traced.get(number, NONE) for number in range(len(sends)))
-        for (key, value), headers in zip(sends, each, strict=False):
-            if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
-                await producer.send_batch(batch, topic, partition=partition)
-                batch = producer.create_batch()
-                if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
-                    raise ValueError(f"a record for {topic} is larger than a batch: {key!r}, {len(value or b'')} bytes")
-        if batch.record_count():
-            await producer.send_batch(batch, topic, partition=partition)
 
 
 _CONTINUES = ("previous_revision", "previous_quantity")
