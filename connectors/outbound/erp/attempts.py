@@ -72,7 +72,7 @@ class OnlineSystem:
 
     def add(self, entry: Entry) -> None:
         self.lanes.add(entry)
-        if entry.ask:
+        if entry.ask and not entry.former:  # else another system's answer might be taken for the one that counts
             self._inquiries.expect(entry)
 
     def withdraw(self, entry: Entry) -> bool:
@@ -122,6 +122,11 @@ class OnlineSystem:
                 self.breaker.enter()
                 if entry.kind != INQUIRY:
                     await self._throttle.spend(entry.kind)
+                if entry.dropped:  # its partition went while it waited for its token: another instance sends it
+                    self.breaker.left()
+                    self._slots.release()
+                    self.lanes.done(entry)
+                    continue
                 task = attempts.create_task(self._attempt(entry))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)

@@ -7,6 +7,7 @@ postings make the same file again, under the same name, and the ERP sees one fil
 import asyncio
 import logging
 import time
+from bisect import insort
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,7 +73,11 @@ def prune(archive: Path, newest: str, kept_s: float) -> None:
 
 
 class FileSystem:
-    """Driver of a system that takes files. `read_to` says up to which offset of a partition everything was read."""
+    """Driver of a system that takes files.
+
+    `read_to` says up to which offset of a partition all of the system's postings are in its hands, `clear_to` up to
+    which none is in others' that may still give it up.
+    """
 
     def __init__(
         self,
@@ -85,13 +90,14 @@ class FileSystem:
         size: int,
         interval_s: float,
         settled: Callable[[Entry, Answer | None], None],
-        read_to: Callable[[int], int],
+        read_to: Callable[[int, str], int],
+        clear_to: Callable[[int, str], int],
     ) -> None:
         self.name = name
         self._target, self._results, self._archive = target, results, archive
         self._kept_s, self._prune_at = kept_s, dict[int, float]()
         self._size, self._interval_s = size, interval_s
-        self._settled, self._read_to = settled, read_to
+        self._settled, self._read_to, self._clear_to = settled, read_to, clear_to
         self._piles: dict[int, Pile] = {}
         self._failing = False
         self._last_fault: dict[str, Any] | None = None
@@ -107,7 +113,7 @@ class FileSystem:
             return
         if not pile.entries:
             pile.since = time.monotonic()
-        pile.entries.append(entry)
+        insort(pile.entries, entry, key=lambda each: each.record.offset)  # another system was asked about some first
 
     def withdraw(self, entry: Entry) -> bool:  # noqa: ARG002 - a file takes postings in the topic's order only
         return False
@@ -185,17 +191,24 @@ class FileSystem:
     async def _tend(self, partition: int, pile: Pile) -> None:
         """Plan a file when it is time, and write it once its plan is committed."""
         if pile.planned <= pile.written and not pile.gone and self._due(pile):
-            pile.planned, pile.urged = pile.entries[: self._size][-1].record.offset + 1, False
-            pile.plan_kept.clear()
+            self._plan(partition, pile)
         if pile.planned <= pile.written or not pile.plan_kept.is_set() or pile.gone:
             return
-        if self._read_to(partition) < pile.planned:  # after a restart: not all of it has been read again
+        if self._read_to(partition, self.name) < pile.planned:  # after a restart: not all of it has been read again
             return
         pile.busy = True
         try:
             await self._write(pile)
         finally:
             pile.busy = False
+
+    def _plan(self, partition: int, pile: Pile) -> None:
+        """The next file, as far as it is clear what stands in it: files have the topic's order."""
+        clear = self._clear_to(partition, self.name)
+        entries = [entry for entry in pile.entries[: self._size] if entry.record.offset < clear]
+        if entries:
+            pile.planned, pile.urged = entries[-1].record.offset + 1, False
+            pile.plan_kept.clear()
 
     def _due(self, pile: Pile) -> bool:
         return bool(pile.entries) and (

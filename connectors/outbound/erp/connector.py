@@ -54,7 +54,8 @@ class Connector:
         self.answers = Answers()
         self.comparison: Comparison | None = None
         self._tracks: dict[int, Track] = {}
-        self._systems: OrderedDict[str, str] = OrderedDict()
+        self._systems: OrderedDict[str, dict[tuple[str, ...], str]] = OrderedDict()
+        """By document and by the systems that may have it: the one that was found to have it, or takes it."""
         self._consumer: AIOConsumer
         self._decoding = Decoding(settings, codec)
         self._stopping = False
@@ -98,7 +99,8 @@ class Connector:
     # ---- one read -----------------------------------------------------------------------------------------------
 
     async def _take(self, records: list[Record]) -> None:
-        await self._decoding.learn_patiently([record.value for record in records], self._keep_house)
+        # Meanwhile nothing is read again: a position that moved back would be put forward by the records in hand.
+        await self._decoding.learn_patiently([record.value for record in records], self._commit_when_due)
         told: list[Awaitable[None]] = []
         for record in records:
             track = self._tracks.get(record.partition)
@@ -140,29 +142,35 @@ class Connector:
                     )
                 )
             return
-        entry = Entry(record, posting, route.system, posting["document"], target=route.system)
+        entry = Entry(record, posting, route.system, posting["document"])
         entry.ask = record.offset < track.ask_below
         self._choose(entry, route)
         if self._routing.systems[entry.system].adapter == "csv":
             entry.document = entry.system  # a file has one order for all of it
-        if track.admit(entry, lambda other: self.drivers[other.system].withdraw(other)):
-            self.drivers[entry.system].add(entry)
+        driver = self.drivers[entry.system]
+        note = driver.notes(record.partition)
+        promised = note is not None and record.offset < note[1]
+        if track.admit(entry, lambda other: self.drivers[other.system].withdraw(other), promised=promised):
+            driver.add(entry)
         else:
-            self.drivers[entry.system].urge(record.partition)
+            driver.urge(record.partition)
 
     def _choose(self, entry: Entry, route: Route) -> None:
-        """Keep a document that may change over with the system that has it."""
+        """Keep a document that may change over with the system that has it, by what the systems say alone.
+
+        What was found out before only spares the question: for the same systems, while no other rule gave the document
+        to one of them, and where nothing of the document is still under way in a system asked earlier.
+        """
         if not route.former:
+            self._systems.pop(entry.document, None)
             return
-        known = self._systems.get(entry.document)
-        under_way = next((s for s in (*route.former, route.system) if self.drivers[s].has(entry.document)), None)
-        if under_way is not None:
-            former = route.former[route.former.index(under_way) :] if under_way in route.former else ()
-            entry.system, entry.former = under_way, () if known == under_way else former
-        elif known is not None:
-            entry.system = known
-        else:
+        entry.chain = (*route.former, route.system)
+        known = self._systems.get(entry.document, {}).get(entry.chain)
+        earlier = () if known is None else entry.chain[: entry.chain.index(known)]
+        if known is None or any(self.drivers[system].has(entry.document) for system in earlier):
             entry.system, entry.former = route.former[0], route.former
+        else:
+            entry.system = known
 
     async def _refuse(self, record: Record, posting: ErpPosting, category: str, reason: str) -> None:
         """A posting no system gets: an exception, and REFUSED in the audit trail."""
@@ -195,9 +203,9 @@ class Connector:
     def move(self, entry: Entry, system: str) -> None:
         """`system` has nothing of the document: the next one gets the posting."""
         entry.former = entry.former[1:] if entry.former and entry.former[0] == system else entry.former
-        following = entry.former[0] if entry.former else entry.target
+        following = entry.former[0] if entry.former else entry.chain[-1]
         if not entry.former:
-            self._remember(entry.document, following)
+            self._remember(entry, following)
         track = self._tracks.get(entry.record.partition)
         if track is not None and not entry.dropped:
             track.moved(entry, following)
@@ -205,18 +213,18 @@ class Connector:
 
     def keep(self, entry: Entry, system: str) -> None:
         """`system` has some of the document and keeps it."""
-        self._remember(entry.document, system)
+        self._remember(entry, system)
 
-    def _remember(self, document: str, system: str) -> None:
-        self._systems[document] = system
-        self._systems.move_to_end(document)
+    def _remember(self, entry: Entry, system: str) -> None:
+        self._systems.setdefault(entry.document, {})[entry.chain] = system
+        self._systems.move_to_end(entry.document)
         if len(self._systems) > REMEMBERED:
             self._systems.popitem(last=False)
 
     # ---- offsets ------------------------------------------------------------------------------------------------
 
     async def _keep_house(self) -> None:
-        """Read again what was left, pause at the horizon, and from time to time commit."""
+        """Read again what was left, pause at the horizon, and commit when it is time."""
         for track in list(self._tracks.values()):
             place = TopicPartition(POSTINGS, track.partition)
             if track.full != track.paused:
@@ -225,6 +233,9 @@ class Connector:
             start = track.again_from()
             if start is not None:
                 await self._consumer.seek(TopicPartition(POSTINGS, track.partition, start))
+        await self._commit_when_due()
+
+    async def _commit_when_due(self) -> None:
         if time.monotonic() >= self._commit_at:
             self._commit_at = time.monotonic() + self._settings.commit_interval_ms / 1000
             for track in list(self._tracks.values()):
@@ -350,10 +361,15 @@ class Connector:
         """Whether the group has said which partitions are ours."""
         return self._started.is_set()
 
-    def read_to(self, partition: int) -> int:
-        """Below this offset everything of a partition was read and is held or settled."""
+    def read_to(self, partition: int, system: str) -> int:
+        """Below this offset all that a system gets of a partition was read and is held by it, or settled."""
         track = self._tracks.get(partition)
-        return 0 if track is None else track.read_to
+        return 0 if track is None else track.read_to(system)
+
+    def clear_to(self, partition: int, system: str) -> int:
+        """The first offset of a partition that may be the system's and is not in its hands; beyond all if none."""
+        track = self._tracks.get(partition)
+        return 0 if track is None else track.clear_to(system)
 
     def committed(self, partition: int) -> int | None:
         """The offset below which everything of a partition is settled; None: another instance has it."""

@@ -32,8 +32,8 @@ class Entry:
     """What the ERP answered when asked ahead."""
     former: tuple[str, ...] = ()
     """Systems still to be asked whether they have the document, this one first; the one that has it keeps it."""
-    target: str = ""
-    """The system that takes it when none of them has."""
+    chain: tuple[str, ...] = ()
+    """Of a document that may change over: all systems that may have it, as routed, the last of which takes it else."""
     attempt: int = 0
     busy: bool = False
     resting: asyncio.TimerHandle | None = None
@@ -118,7 +118,10 @@ class Lanes:
         return any(self._first(kind) is not None for kind in list(self._ready))
 
     def again(self, entry: Entry, seconds: float) -> None:
-        """It waits, at the head of its document, and holds the document up."""
+        """It waits, at the head of its document, and holds the document up; what was dropped meanwhile does not."""
+        if entry.dropped:
+            self.done(entry)
+            return
         entry.busy = False
         if seconds <= 0:
             self._offer(entry)

@@ -166,6 +166,7 @@ def _driver(
             interval_s=system.batch_interval_s,
             settled=connector.settled,
             read_to=connector.read_to,
+            clear_to=connector.clear_to,
         )
     adapter = RestAdapter(
         system.url,

@@ -35,6 +35,8 @@ class Track:
         self.paused = False
         self._base = start
         self._first_left: int | None = None
+        self._first_left_of: dict[str, int] = {}
+        """By system: also by the one that may take over what is left for another."""
         self._done = bytearray(horizon + SLACK)
         self._marks = bytearray(MARKS // 8)
         self._worst: dict[str, list[tuple[int, int]]] = {}
@@ -46,12 +48,15 @@ class Track:
         self.position = offset + 1
         return offset in self.held or bool(self._done[offset % len(self._done)])
 
-    def admit(self, entry: Entry, withdraw: Callable[[Entry], bool]) -> bool:
-        """Hold it, where need be instead of a less urgent one that `withdraw` can take back; False: it is left."""
+    def admit(self, entry: Entry, withdraw: Callable[[Entry], bool], *, promised: bool = False) -> bool:
+        """Hold it, where need be instead of a less urgent one that `withdraw` can take back; False: it is left.
+
+        What is `promised` to a file already planned is held in any case: an instance with more room planned it.
+        """
         offset, system = entry.record.offset, entry.system
-        if self._marked(entry.document):
+        if not promised and self._marked(entry.document):
             return self._leave(entry)
-        if self.count[system] >= self.limit:
+        if not promised and self.count[system] >= self.limit:
             worst = self._least_urgent(entry, withdraw)
             if worst is None:
                 return self._leave(entry)
@@ -76,6 +81,7 @@ class Track:
             return None
         self.position, self._first_left, self.oldest_left = self._first_left, None, None
         self.left.clear()
+        self._first_left_of.clear()
         self._marks = bytearray(MARKS // 8)
         return self.position
 
@@ -111,10 +117,14 @@ class Track:
             self._base += length
         return base
 
-    @property
-    def read_to(self) -> int:
-        """Below this offset everything was read and nothing is left."""
-        return self.position if self._first_left is None else min(self.position, self._first_left)
+    def read_to(self, system: str) -> int:
+        """Below this offset all that the system gets was read and is held by it, or settled."""
+        return min(self.position, self.clear_to(system))
+
+    def clear_to(self, system: str) -> int:
+        """The first offset that may be the system's and is left in the topic, or held by one that is asked first."""
+        undecided = (o for o, entry in self.held.items() if entry.system != system and system in entry.chain)
+        return min(self._first_left_of.get(system, 1 << 62), min(undecided, default=1 << 62))
 
     def oldest(self) -> int | None:
         """Business time at which the oldest unsettled posting became due, as far as known."""
@@ -132,6 +142,8 @@ class Track:
         self._first_left = offset if self._first_left is None else min(self._first_left, offset)
         self.oldest_left = due if self.oldest_left is None else min(self.oldest_left, due)
         self.left[entry.system] += 1
+        for system in {entry.system, *entry.chain}:
+            self._first_left_of[system] = min(offset, self._first_left_of.get(system, offset))
         return False
 
     def _marked(self, document: str) -> bool:
