@@ -71,6 +71,7 @@ def _run(what: str, *names: str) -> Any:
 
     from connectors.outbound.commerce import operate
     from connectors.outbound.commerce.subscriptions import SubscriptionsError
+    from schemas.environment import SettingError
     from schemas.registry import RegistryError
     from tables.channels import ChannelsError
 
@@ -81,7 +82,7 @@ def _run(what: str, *names: str) -> Any:
     }  # fmt: skip
     try:
         return asyncio.run(work[what](chosen, *names))
-    except (ChannelsError, SubscriptionsError) as error:
+    except (ChannelsError, SubscriptionsError, SettingError) as error:
         raise fail(str(error), 2) from None
     except (RegistryError, TimeoutError) as error:
         raise fail(str(error)) from None

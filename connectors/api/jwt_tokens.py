@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
+from connectors import trust
 from connectors.api.security import SCOPES, Principal
 from connectors.api.settings import ApiSettings, loopback
 from schemas.environment import SettingError
@@ -23,6 +24,7 @@ MOST_BYTES: Final = 8_192
 AGAIN_S: Final = 10.0
 """Least time between two readings of the keys, however many tokens name an unknown one."""
 LARGEST_JWKS: Final = 1_000_000
+CA_FILE: Final = "STOCKSTREAM_API_JWT_CA_FILE"
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,9 @@ class Tokens:
         self._settings = settings
         self._algorithms = settings.algorithms
         self._source = _source(settings.jwt_jwks)
+        if settings.jwt_ca_file and not settings.jwt_jwks.startswith("https:"):
+            raise SettingError(f"{CA_FILE}: needs an https URL in STOCKSTREAM_API_JWT_JWKS")
+        self._trust = trust.by(settings.jwt_ca_file, CA_FILE)
         self._keys: KeySet | None = None
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
@@ -48,7 +53,7 @@ class Tokens:
 
     async def start(self) -> None:
         """Read the keys; an issuer that is away is asked again when the first token comes."""
-        self._http = httpx2.AsyncClient(timeout=5.0, follow_redirects=False)
+        self._http = httpx2.AsyncClient(timeout=5.0, follow_redirects=False, verify=self._trust)
         await self._renew()
 
     async def stop(self) -> None:
@@ -102,7 +107,8 @@ class Tokens:
                 self._keys = KeySet.import_key_set({"keys": _signing(await self._fetch())})
                 self._read_at = time.monotonic()
             except (JoseError, httpx2.HTTPError, OSError, ValueError, TypeError, KeyError) as error:
-                log.warning("%s: the issuer's keys cannot be read: %s", self._settings.jwt_jwks, error)
+                told = f"{error}{trust.advice(error, CA_FILE)}"
+                log.warning("%s: the issuer's keys cannot be read: %s", self._settings.jwt_jwks, told)
 
     async def _fetch(self) -> Any:
         if isinstance(self._source, Path):

@@ -25,6 +25,7 @@ class ApiSettings(Shared):
     jwt_issuer: str = setting("", "Issuer of bearer tokens; empty where none are taken.", edge="API")
     jwt_audience: str = setting("", "Audience that a token must name.", edge="API")
     jwt_jwks: str = setting("", "The issuer's keys: an https URL (http on loopback) or a file.", edge="API")
+    jwt_ca_file: str = setting("", "Certificates to trust that URL by; empty: those of the system.", edge="API")
     jwt_algorithms: str = setting("RS256,ES256,EdDSA", "Signatures taken, comma separated.", edge="API")
     jwt_leeway_s: int = setting(10, "Seconds by which clocks may differ on exp and nbf.", edge="API", least=0)
     jwt_jwks_ttl_s: int = setting(300, "Seconds after which the issuer's keys are read again.", edge="API")

@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple, Self
 import httpx2
 import orjson
 
+from connectors import trust
 from connectors.outbound.commerce.addresses import Addresses, Refused, Target
 from connectors.outbound.commerce.outbox import Change
-from connectors.outbound.commerce.settings import Commerce
+from connectors.outbound.commerce.settings import CA_FILE, Commerce
 from connectors.retry_after import retry_after
 
 AGENT: Final = "Stockstream-Webhooks/1"
@@ -77,16 +78,22 @@ class Parcel(NamedTuple):
         return cls(f"msg_{name}", body, packed)
 
 
+def trusted_receivers(settings: Commerce) -> trust.Trust:
+    """The system's authorities and those of the setting; raise SettingError. Nothing comes from the environment."""
+    return trust.besides(settings.ca_file, CA_FILE, trust_env=False)
+
+
 class Post:
     """Sends to one receiver. One of these a receiver: a connection of one is never used for another."""
 
-    def __init__(self, settings: Commerce, addresses: Addresses) -> None:
+    def __init__(self, settings: Commerce, addresses: Addresses, trusted: trust.Trust = True) -> None:
         self._settings, self._addresses = settings, addresses
         connect, read = settings.connect_ms / 1000, settings.read_ms / 1000
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(read, connect=connect),
             follow_redirects=False,
             trust_env=False,
+            verify=trusted,
             limits=httpx2.Limits(max_connections=2, keepalive_expiry=30),
         )
 
@@ -104,7 +111,8 @@ class Post:
         except TimeoutError:
             return Answer(0, f"no answer within {self._settings.total_ms} ms", time.monotonic() - begun)
         except (OSError, httpx2.HTTPError) as error:
-            return Answer(0, f"{type(error).__name__}: {error}".rstrip(": "), time.monotonic() - begun)
+            told = f"{type(error).__name__}: {error}".rstrip(": ") + trust.advice(error, CA_FILE)
+            return Answer(0, told, time.monotonic() - begun)
         return Answer(status, more.pop("text"), time.monotonic() - begun, **more)
 
     async def _try(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any]]:

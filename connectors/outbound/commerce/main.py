@@ -8,10 +8,12 @@ from typing import Final
 import yaml
 
 from connectors import process
+from connectors.outbound.commerce.delivery import trusted_receivers
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.shop import ShopError, serve_shop
 from connectors.outbound.commerce.subscriptions import SubscriptionsError, load
 from connectors.outbound.commerce.webhooks import Webhooks
+from schemas.environment import SettingError
 from schemas.logs import log_to_stderr
 from schemas.registry import connected_codec
 from tables.channels import Channel, ChannelsError, parse
@@ -36,12 +38,13 @@ def run_webhooks(settings: Commerce) -> int:
     try:
         channels = declared_channels(settings)
         load(settings, channels)
-    except (ChannelsError, SubscriptionsError) as error:
+        trusted = trusted_receivers(settings)
+    except (ChannelsError, SubscriptionsError, SettingError) as error:
         return _refuse("webhooks", settings, error)
 
     async def main(frame: process.Process) -> None:
         codec = await asyncio.to_thread(connected_codec, settings, channels)
-        await Webhooks(settings, codec, channels, frame).run()
+        await Webhooks(settings, codec, channels, trusted, frame).run()
 
     return process.run("webhooks", settings, main, host=settings.http_host, port=settings.http_port)
 
@@ -51,7 +54,7 @@ def run_shop(settings: Commerce) -> int:
     try:
         channels = declared_channels(settings)
         work = serve_shop(settings, channels)
-    except (ChannelsError, ShopError) as error:
+    except (ChannelsError, ShopError, SettingError) as error:
         return _refuse("shop", settings, error)
 
     async def main(frame: process.Process) -> None:

@@ -14,7 +14,7 @@ from connectors import kafka
 from connectors.bounded import bounds
 from connectors.outbound.commerce.addresses import Addresses
 from connectors.outbound.commerce.book import Book, well
-from connectors.outbound.commerce.delivery import Post, moment
+from connectors.outbound.commerce.delivery import Post, moment, trusted_receivers
 from connectors.outbound.commerce.main import declared_channels
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.signing import signed, signer
@@ -95,7 +95,7 @@ async def test(settings: Commerce, name: str) -> dict[str, Any]:
     body = orjson.dumps(
         {"type": "webhook.test", "timestamp": moment(wall_ms()), "data": {"channel": subscription.channel}}
     )
-    post = Post(settings, Addresses(settings.allow, allow_http=settings.allow_http))
+    post = Post(settings, Addresses(settings.allow, allow_http=settings.allow_http), trusted_receivers(settings))
     try:
         signers = [signer(place) for place in subscription.secrets]
         answer = await post(subscription.url, signed(signers, identifier, now, body), body)

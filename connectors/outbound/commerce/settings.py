@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from schemas.environment import Shared, setting
 
 EDGE = "COMMERCE"
+CA_FILE = "STOCKSTREAM_COMMERCE_CA_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,9 @@ class Commerce(Shared):
     http_host: str = setting("127.0.0.1", "Address of /metrics, /readyz and /livez.", edge=EDGE)
     http_port: int = setting(0, "Port of /metrics, /readyz and /livez; 0 picks a free one.", edge=EDGE, least=0)
     pending: int = setting(100_000, "Most SKUs held in memory before reading pauses.", edge=EDGE)
+    ca_file: str = setting(
+        "", "Certificates to trust receivers and the shop by, beside those of the system.", edge=EDGE
+    )
     # ---- webhooks
     subscriptions: str = setting("subscriptions.yaml", "Path of the webhook subscriptions' declaration.", edge=EDGE)
     look_ms: int = setting(1_000, "How often the declaration and commands are looked at.", edge=EDGE)

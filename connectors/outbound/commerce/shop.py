@@ -18,14 +18,14 @@ from typing import Any, Final, TypeVar
 from aiolimiter import AsyncLimiter
 from structlog.contextvars import bind_contextvars
 
-from connectors import away, kafka
+from connectors import away, kafka, trust
 from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.book import Exceptions
 from connectors.outbound.commerce.effective import quantity
 from connectors.outbound.commerce.feeds import Feeds
 from connectors.outbound.commerce.outbox import Change, traces
 from connectors.outbound.commerce.reader import ChannelReader
-from connectors.outbound.commerce.settings import Commerce
+from connectors.outbound.commerce.settings import CA_FILE, Commerce
 from connectors.outbound.commerce.shop_adapter import (
     CommerceAdapter,
     Item,
@@ -55,7 +55,7 @@ class ShopError(ValueError):
 
 
 def serve_shop(settings: Commerce, channels: Mapping[str, Channel]) -> Callable[[Codec, Process], Awaitable[None]]:
-    """Check the settings and return the work to be done with them; raise ShopError."""
+    """Check the settings and return the work to be done with them; raise ShopError or SettingError."""
     if settings.shop_channel not in channels:
         known = ", ".join(sorted(channels))
         raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_CHANNEL={settings.shop_channel!r}: declared are {known}")
@@ -72,6 +72,8 @@ def serve_shop(settings: Commerce, channels: Mapping[str, Channel]) -> Callable[
     except OSError as error:
         raise ShopError(f"STOCKSTREAM_COMMERCE_SHOP_TOKEN_FILE={settings.shop_token_file}: {error.strerror}") from None
 
+    trusted = trust.besides(settings.ca_file, CA_FILE)
+
     async def work(codec: Codec, process: Process) -> None:
         adapter = RestShop(
             settings.shop_url,
@@ -79,6 +81,7 @@ def serve_shop(settings: Commerce, channels: Mapping[str, Channel]) -> Callable[
             connect_ms=settings.connect_ms,
             read_ms=settings.read_ms,
             total_ms=settings.total_ms,
+            trusted=trusted,
         )
         await Shop(settings, codec, channels[settings.shop_channel], adapter, process).run()
 

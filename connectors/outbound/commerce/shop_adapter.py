@@ -12,6 +12,8 @@ from urllib.parse import quote
 import httpx2
 import orjson
 
+from connectors import trust
+from connectors.outbound.commerce.settings import CA_FILE
 from connectors.retry_after import retry_after
 from schemas.tracing import HERE
 
@@ -75,13 +77,16 @@ class CommerceAdapter(ABC):
 class RestShop(CommerceAdapter):
     """POST /inventory:set {idempotency_key, items: [{sku, quantity, compare_quantity}]} and GET /inventory/{sku}."""
 
-    def __init__(self, url: str, token: str, *, connect_ms: int, read_ms: int, total_ms: int) -> None:
+    def __init__(
+        self, url: str, token: str, *, connect_ms: int, read_ms: int, total_ms: int, trusted: trust.Trust = True
+    ) -> None:
         self._total_s = total_ms / 1000
         self._client = httpx2.AsyncClient(
             base_url=url,
             headers={"authorization": f"Bearer {token}"} if token else {},
             timeout=httpx2.Timeout(min(read_ms, total_ms) / 1000, connect=connect_ms / 1000),
             follow_redirects=False,
+            verify=trusted,
         )
 
     async def close(self) -> None:
@@ -114,7 +119,7 @@ class RestShop(CommerceAdapter):
             async with asyncio.timeout(self._total_s):
                 answer = await self._client.request(method, path, content=content, headers=headers)
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise Unanswered(f"{type(error).__name__}: {error}") from error
+            raise Unanswered(f"{type(error).__name__}: {error}{trust.advice(error, CA_FILE)}") from error
         if answer.status_code == 429:
             raise Throttled(retry_after(answer.headers.get("retry-after")))
         if answer.status_code == 404 and method == "GET":

@@ -22,6 +22,7 @@ from connectors.outbound.commerce.reader import ChannelReader
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.signing import SecretError, signed, signer
 from connectors.outbound.commerce.subscriptions import Subscription
+from connectors.trust import Trust
 from schemas.clock import wall_ms
 from schemas.codec import Codec
 from schemas.tracing import tracer
@@ -50,13 +51,14 @@ class Subscriber:
         settings: Commerce,
         codec: Codec,
         addresses: Addresses,
+        trusted: Trust,
         book: Book,
         exceptions: Exceptions,
         segment: Callable[[str], str | None],
     ) -> None:
         self.subscription, self._settings, self._book, self._exceptions = subscription, settings, book, exceptions
         self._channel = channel
-        self._post = Post(settings, addresses)
+        self._post = Post(settings, addresses, trusted)
         self._reader = ChannelReader(
             settings,
             codec,

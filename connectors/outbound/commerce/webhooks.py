@@ -16,6 +16,7 @@ from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.subscriber import Subscriber
 from connectors.outbound.commerce.subscriptions import Subscription, SubscriptionsError, load
 from connectors.process import Process
+from connectors.trust import Trust
 from schemas.codec import Codec
 from tables.channels import Channel
 
@@ -26,8 +27,11 @@ Served = tuple[Subscription, asyncio.Task[None]]
 class Webhooks:
     """The whole process's work; one subscription never waits for another."""
 
-    def __init__(self, settings: Commerce, codec: Codec, channels: Mapping[str, Channel], process: Process) -> None:
+    def __init__(
+        self, settings: Commerce, codec: Codec, channels: Mapping[str, Channel], trusted: Trust, process: Process
+    ) -> None:
         self._settings, self._codec, self._channels, self._process = settings, codec, channels, process
+        self._trusted = trusted
         self._addresses = Addresses(settings.allow, allow_http=settings.allow_http)
         self._declared: dict[str, Subscription] = {}
         self._read_as = b""
@@ -112,6 +116,7 @@ class Webhooks:
             self._settings,
             self._codec,
             self._addresses,
+            self._trusted,
             self._book,
             self._exceptions,
             self._segments.of if subscription.segments else lambda _: None,

@@ -8,7 +8,7 @@ import yaml
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.aio import AIOProducer
 
-from connectors import process
+from connectors import process, trust
 from connectors.kafka import client, producer
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import Answer
@@ -23,13 +23,14 @@ from connectors.outbound.erp.rest_adapter import RestAdapter
 from connectors.outbound.erp.results import EXCEPTIONS, LETTERS, POSTINGS, RESULTS, Results
 from connectors.outbound.erp.routing import Routing, RoutingError, System
 from connectors.outbound.erp.routing_file import parse, single
-from connectors.outbound.erp.settings import Settings
+from connectors.outbound.erp.settings import CA_FILE, Settings
 from connectors.outbound.erp.targets import target
 from connectors.outbound.erp.throttle import Throttle
 from connectors.writer import Writer
 from schemas.clock import clock
 from schemas.codec import Codec
 from schemas.confidential import keep
+from schemas.environment import SettingError
 from schemas.registry import ids
 
 NAME = "erp"
@@ -50,16 +51,20 @@ def run(settings: Settings) -> int:
 
 def load_routing(settings: Settings) -> Routing:
     """The routing file, or one system at the URL; raise RoutingError."""
+    try:
+        trusted = trust.by(settings.ca_file, CA_FILE)
+    except SettingError as error:
+        raise RoutingError(str(error)) from None
     if settings.routing:
         try:
-            return parse(yaml.safe_load(Path(settings.routing).read_text()))
+            return parse(yaml.safe_load(Path(settings.routing).read_text()), trusted=trusted)
         except (OSError, yaml.YAMLError) as error:
             raise RoutingError(f"{settings.routing}: {error}") from error
     try:
         token = keep(Path(settings.token_file).read_text().strip()) if settings.token_file else None
     except OSError as error:
         raise RoutingError(f"STOCKSTREAM_ERP_TOKEN_FILE: {error}") from error
-    return single(settings.url, token, settings.rate, settings.concurrency)
+    return single(settings.url, token, settings.rate, settings.concurrency, trusted)
 
 
 async def _main(it: process.Process, settings: Settings, routing: Routing) -> None:
@@ -176,6 +181,7 @@ def _driver(
         read_s=settings.read_timeout_ms / 1000,
         connections=system.concurrency,
         entity_sets=system.entity_sets,
+        trusted=system.trusted,
     )
     label = f"{system.id} (shadow)" if shadow else system.id
 

@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import orjson
 
+from connectors import trust
 from connectors.outbound.erp.adapter import Answer, InvoiceStatus, Stock, Unanswered
+from connectors.outbound.erp.settings import CA_FILE
 from connectors.retry_after import retry_after
 from schemas.records import ErpPosting
 from schemas.tracing import HERE
@@ -52,6 +54,7 @@ class RestAdapter:
         read_s: float = 10.0,
         connections: int = 16,
         entity_sets: Mapping[str, str] | None = None,
+        trusted: trust.Trust = True,
     ) -> None:
         self._sets = {**ENTITY_SETS, **(entity_sets or {})}
         self._url = url.rstrip("/") + "/"
@@ -60,7 +63,7 @@ class RestAdapter:
             self._headers["Authorization"] = f"Bearer {token}"
         self._auth = aiohttp.BasicAuth(user, token or "") if user else None
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s)
-        self._connections = connections + 2
+        self._connections, self._trusted = connections + 2, trusted
         self._client: aiohttp.ClientSession | None = None
 
     # ---- postings -----------------------------------------------------------------------------------------------
@@ -151,7 +154,7 @@ class RestAdapter:
             async with self._session().request(method, self._url + entity_set, allow_redirects=False, **more) as answer:
                 response = Reply(answer.status, answer.headers, await answer.read())
         except NOT_SENT as error:
-            raise Unanswered(f"not connected: {_told(error)}", taken=False) from error
+            raise Unanswered(f"not connected{trust.advice(error, CA_FILE)}: {_told(error)}", taken=False) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unanswered(f"connection broke or fell silent: {_told(error)}", taken=True) from error
         status = response.status
@@ -174,7 +177,7 @@ class RestAdapter:
                 headers=self._headers,
                 auth=self._auth,
                 timeout=self._timeout,
-                connector=aiohttp.TCPConnector(limit=self._connections),
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._trusted),
             )
         return self._client
 

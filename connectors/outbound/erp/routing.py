@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from connectors.trust import Trust
 from schemas.records import ErpPosting
 
 
@@ -46,6 +47,7 @@ class System:
     rates: Mapping[str, float] = field(default_factory=dict)
     concurrency: int = 16
     entity_sets: Mapping[str, str] = field(default_factory=dict)
+    trusted: Trust = True
     directory: str = ""
     acknowledgements: str = ""
     sftp: Sftp | None = None

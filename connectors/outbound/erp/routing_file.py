@@ -6,27 +6,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from connectors import trust
 from connectors.outbound.erp.adapter import OPERATIONS
 from connectors.outbound.erp.routing import Routing, RoutingError, Rule, Sftp, System
+from connectors.outbound.erp.settings import CA_FILE
 from connectors.outbound.erp.throttle import INQUIRY
 from schemas.confidential import keep
+from schemas.environment import SettingError
 
 ONLY_SYSTEM: Final = "erp"
 
 
-def single(url: str, token: str | None, rate: float, concurrency: int) -> Routing:
+def single(url: str, token: str | None, rate: float, concurrency: int, trusted: trust.Trust = True) -> Routing:
     """One OData-like system for everything."""
     if not url.startswith(("http://", "https://")):
         raise RoutingError(f"STOCKSTREAM_ERP_URL={url!r}: give the ERP's service root, or a routing file")
-    only = System(ONLY_SYSTEM, "odata", url, token, rate=rate, concurrency=concurrency)
+    if trusted is not True and not url.startswith("https:"):
+        raise RoutingError(f"{CA_FILE}: needs a URL with https:// in STOCKSTREAM_ERP_URL")
+    only = System(ONLY_SYSTEM, "odata", url, token, rate=rate, concurrency=concurrency, trusted=trusted)
     return Routing({ONLY_SYSTEM: only}, (Rule(ONLY_SYSTEM),))
 
 
-def parse(document: object, environment: Mapping[str, str] | None = None) -> Routing:
-    """Turn the content of a routing file into its meaning, secrets read; raise RoutingError naming the place."""
+def parse(document: object, environment: Mapping[str, str] | None = None, trusted: trust.Trust = True) -> Routing:
+    """Turn the content of a routing file into its meaning, secrets read; raise RoutingError naming the place.
+
+    `trusted` holds for systems that name no `ca_file`.
+    """
     top = _Node(document, "routing")
     environment = os.environ if environment is None else environment
-    systems = {name: _system(name, node, environment) for name, node in top.children("systems")}
+    systems = {name: _system(name, node, environment, trusted) for name, node in top.children("systems")}
     if not systems:
         raise RoutingError("routing.systems: name at least one system")
     groups = {
@@ -46,7 +54,7 @@ def parse(document: object, environment: Mapping[str, str] | None = None) -> Rou
     return routing
 
 
-def _system(name: str, node: "_Node", environment: Mapping[str, str]) -> System:
+def _system(name: str, node: "_Node", environment: Mapping[str, str], trusted: trust.Trust) -> System:
     adapter = node.get("adapter", "odata")
     if adapter not in ("odata", "csv"):
         raise RoutingError(f"{node.path}.adapter: {adapter!r} is neither odata nor csv")
@@ -64,6 +72,7 @@ def _system(name: str, node: "_Node", environment: Mapping[str, str]) -> System:
         },
         concurrency=int(_positive(node, "concurrency", 16)),
         entity_sets=dict(node.get("entity_sets", {})),
+        trusted=_trusted(node, trusted),
         directory=str(node.get("directory", "")),
         acknowledgements=str(node.get("acknowledgements", "")),
         sftp=None if sftp is None else _sftp(sftp, environment),
@@ -79,6 +88,17 @@ def _system(name: str, node: "_Node", environment: Mapping[str, str]) -> System:
     if adapter == "csv" and not (system.directory and system.acknowledgements):
         raise RoutingError(f"{node.path}: a system that takes files needs `directory` and `acknowledgements`")
     return system
+
+
+def _trusted(node: "_Node", default: trust.Trust) -> trust.Trust:
+    """By the system's own file; its URL is one with TLS then."""
+    path = str(node.get("ca_file", ""))
+    if path and not str(node.get("url", "")).startswith("https:"):
+        raise RoutingError(f"{node.path}.ca_file: needs a `url` with https://")
+    try:
+        return trust.by(path, f"{node.path}.ca_file") if path else default
+    except SettingError as error:
+        raise RoutingError(str(error)) from None
 
 
 def _only(given: Mapping[str, Any], known: Sequence[str], path: str) -> None:

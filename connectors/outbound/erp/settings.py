@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from schemas.environment import Shared, setting
 
 EDGE = "ERP"
+CA_FILE = "STOCKSTREAM_ERP_CA_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,11 @@ class Settings(Shared):
     routing: str = setting("", "Path of the routing file (systems, rules); empty: one system at the URL.", edge=EDGE)
     url: str = setting("", "Service root of the one OData-like ERP where there is no routing file.", edge=EDGE)
     token_file: str = setting("", "File with the bearer token of that ERP; empty: none is sent.", edge=EDGE)
+    ca_file: str = setting(
+        "",
+        "Certificates to trust the ERP by (each system with no `ca_file` of its own); empty: those of the system.",
+        edge=EDGE,
+    )
     epoch: str = setting(
         "", "Ends every idempotency key; set it to a new word at a site that takes over from another.", edge=EDGE
     )

@@ -149,6 +149,14 @@
 {{- with .values.keys.existingSecret }}
 {{- $_ := set $all "api-keys" (dict "secret" . "keys" (list $.values.keys.key)) }}
 {{- end }}
+{{- with .values.jwtCa.existingSecret }}
+{{- $_ := set $all "jwt-ca" (dict "secret" . "keys" (list $.values.jwtCa.key)) }}
+{{- end }}
+{{- end }}
+{{- if has .component (list "erp" "shop" "webhooks") }}
+{{- with .values.ca.existingSecret }}
+{{- $_ := set $all (printf "%s-ca" $.component) (dict "secret" . "keys" (list $.values.ca.key)) }}
+{{- end }}
 {{- end }}
 {{- if eq .component "erp" }}
 {{- with .values.token.existingSecret }}
