@@ -93,14 +93,16 @@ class WaitingRoom:
     def replay(self, rows: Mapping[bytes, bytes], keys: Iterable[bytes], now: int, outcome: Outcome) -> None:
         """Try these in the order they came, and after a ship notice those that came behind it."""
         ids: list[bytes] = []
+        first = ""  # of those taken: it leaves only now, whereas the first tried may be tried first again
         work = self.parking.in_order(set(keys))
-        first = work[0] if work else b""
         while work:
             parked = parking.read(rows[work.pop(0)])
             if self._again(parked, now, outcome, ids) and parked.topic == IN_ORDER:
                 work = self.parking.in_order({*work, *self.parking.behind(parked.topic, parked.key)})
+            if ids and not first:
+                first = parked.coordinate
         if ids:
-            self._window.segment(ids, f"replay/{first.decode()}", now, outcome.rows)
+            self._window.segment(ids, f"taken/{first}", now, outcome.rows)
 
     def _again(self, parked: Parked, now: int, outcome: Outcome, ids: list[bytes]) -> bool:
         """Try one parked record; return whether it has left, taken or refused for good."""

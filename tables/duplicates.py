@@ -69,7 +69,10 @@ class Window:
             self._small.setdefault(hour, []).append(key)
 
     def segment(self, ids: list[bytes], coordinate: str, now: int, changed: dict[bytes, bytes | None]) -> None:
-        """Write the ids one step took, already added to `seen`, as one row."""
+        """Write the ids one step took, already added to `seen`, as one row.
+
+        No two steps may give one coordinate: the second row would take the first one's place.
+        """
         key = b"seen|%d|%s" % (now // HOUR, coordinate.encode())
         payload = b"".join(ids)
         changed[key] = pack_row(payload, -1, 0)

@@ -91,6 +91,21 @@ def test_reference_data_and_heartbeats_have_no_window():
     assert len(dock.send("erp.items", item(), item())) == 2
 
 
+def test_those_taken_after_waiting_are_remembered_whoever_was_tried_first():
+    """A record that is tried and still waits is tried first again: what was taken behind it then stays remembered."""
+    dock = Dock()
+    cases, each = (
+        scan("RECEIPT", n, item={"scheme": "SKU", "code": "N"}, uom=uom) for n, uom in ((1, "CA"), (5, "EA"))
+    )
+    dock.send(SCANS, cases, each)
+    first = dock.learn("erp.items", item("N", identifiers=[], packs=[]))
+    second = dock.learn("erp.items", item("N", identifiers=[]))
+    dock.restart()
+
+    assert [quantities(first), quantities(second)] == [[5], [12]]
+    assert dock.send(SCANS, cases, each) == []
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 15), st.sampled_from("srh-")), max_size=40))
 def test_whatever_happens_between_every_event_is_taken_once(steps):
@@ -109,6 +124,40 @@ def test_whatever_happens_between_every_event_is_taken_once(steps):
             dock.sweep()
 
     assert len({index for index, _ in steps}) == taken
+
+
+UNITS = ("EA", "CA", "PL")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 8), st.sampled_from("srhicp-")), max_size=40))
+def test_whatever_waits_between_every_event_is_taken_once(steps):
+    """The same of events whose item or unit comes, piece by piece, only later."""
+    dock = Dock()
+    units: set[str] = set()
+    code = {"scheme": "SKU", "code": "N"}
+    records = [scan("RECEIPT", n + 1, item=code, uom=UNITS[n % 3]) for n in range(9)]
+    taken = [0]
+
+    def count(outputs):
+        taken[0] += len(quantities(outputs))
+
+    for index, then in steps:
+        count(dock.send(SCANS, records[index]))
+        if then == "r":
+            dock.restart()
+        elif then in "icp":
+            units.add({"i": "EA", "c": "CA", "p": "PL"}[then])
+            packs = [{"uom": unit, "factor": 12} for unit in sorted(units - {"EA"})]
+            count(dock.learn("erp.items", item("N", identifiers=[], packs=packs)))
+        elif then in "sh":
+            dock.now += HOUR if then == "h" else 0
+            count(dock.sweep())
+    count(dock.learn("erp.items", item("N", identifiers=[], packs=[{"uom": unit, "factor": 12} for unit in UNITS[1:]])))
+    dock.restart()
+    count(dock.send(SCANS, *records))
+
+    assert taken == [9]
 
 
 def test_dead_letters_and_refusals_leave_no_trace_in_the_window():
