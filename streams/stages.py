@@ -51,8 +51,17 @@ class Stage:
 class Timetable:
     """Which rows want a clock entry, soonest first; a row's header is the authority, the heap only an index."""
 
+    SLACK = 1_000  # times no longer wanted that stay in the heap besides as many as are wanted
+
     def __init__(self, due: Mapping[bytes, int] | None = None) -> None:
         self._at: dict[bytes, int] = dict(due or {})
+        self._rebuild()
+
+    def __len__(self) -> int:
+        """Times kept, wanted or not."""
+        return len(self._heap)
+
+    def _rebuild(self) -> None:
         self._heap = [(at, key) for key, at in self._at.items()]
         heapq.heapify(self._heap)
 
@@ -62,6 +71,8 @@ class Timetable:
         elif self._at.get(key) != due:
             self._at[key] = due
             heapq.heappush(self._heap, (due, key))
+            if len(self._heap) > 2 * len(self._at) + self.SLACK:
+                self._rebuild()
 
     def pop(self, now: int, most: int) -> list[bytes]:
         """Keys due by now, each once until its row asks again."""

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from schemas.codec import Undecodable
-from streams.stages import Halt, KeyedStage
+from streams.stages import Halt, KeyedStage, Timetable
 from tables.outcome import Outcome, pack_row
 
 
@@ -44,3 +44,15 @@ def test_due_rows_get_one_clock_entry_each_until_they_ask_again():
     assert [] == it.sweep(49).outputs
     assert ["a", "c"] == [key for _, key, _ in it.sweep(70).outputs]
     assert [] == it.sweep(99).outputs
+
+
+def test_times_that_were_put_off_do_not_pile_up():
+    """A key that asks for another time with every entry keeps one, and the soonest still come first."""
+    timetable = Timetable({b"a": 5_000})
+    for at in range(100_000, 200_000):
+        timetable.note(b"busy", at)
+
+    assert len(timetable) < 2_000
+    timetable.note(b"b", 4_000)
+    assert timetable.pop(100_000, 10) == [b"b", b"a"]
+    assert timetable.pop(300_000, 10) == [b"busy"]
