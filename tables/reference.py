@@ -1,7 +1,9 @@
 """The cross-reference in memory: items by scheme, code and party, locations by party and code, partner profiles.
 
-Updated record by record, shared by all tasks of a worker. An invalid record leaves what was known as it is; intake
-raises the exception about it. Codes claimed by two items resolve to neither, so the order of records never matters.
+Updated record by record, shared by all tasks of a worker. Codes claimed by two items resolve to neither, so the order of
+records never matters. An invalid record, or one under another's key, leaves what was known as it is; intake raises the
+exception about it. Once the topic is compacted, a worker that starts finds only the invalid one: what needs it then waits
+until it is mended, so that either way nothing is counted by it.
 """
 
 from collections import defaultdict
@@ -16,6 +18,7 @@ from tables.refusal import Refused
 from tables.units import Ratio, canonical, ratios
 
 ITEMS, LOCATIONS, PARTNERS = "erp.items", "erp.locations", "partners.profiles"
+_NAMES: Final = {ITEMS: "sku", LOCATIONS: "location", PARTNERS: "partner"}
 OWN_SCHEMES: Final = ("SKU", "BUYER_PART")
 """Schemes whose code is our own number when no identifier says otherwise."""
 
@@ -59,28 +62,26 @@ class Reference:
 
     # ---- following ----------------------------------------------------------------------------------------------
 
-    def apply(self, topic: str, record: Mapping[str, Any] | None, key: str = "") -> set[str]:
-        """Take one record of a reference topic (None deletes `key`); return the wait keys it may settle."""
-        if record is not None and trouble(topic, record) is not None:
+    def apply(self, topic: str, record: Mapping[str, Any] | None, key: str | None = None) -> set[str]:
+        """Take one record of a reference topic (None deletes `key`); return the wait keys it may settle.
+
+        A record whose key is not its own name is ignored: in another partition, it could come before or after the right
+        one. Without `key`, its name is its key.
+        """
+        name = key if record is None else record[_NAMES[topic]]
+        if name is None or (record is not None and (key not in {None, name} or trouble(topic, record) is not None)):
             return set()
         if topic == ITEMS:
-            changed = self._apply_item(key if record is None else record["sku"], record)
-        elif topic == LOCATIONS:
-            changed = self._apply_location(key if record is None else record["location"], record)
-        elif topic == PARTNERS:
-            changed = self._apply_partner(key if record is None else record["partner"], record)
-        else:
-            raise KeyError(f"{topic} is not a reference topic")
-        return changed
+            return self._apply_item(name, record)
+        return self._apply_location(name, record) if topic == LOCATIONS else self._apply_partner(name, record)
 
     def apply_encoded(
         self, topic: str, value: bytes | None, decode: Callable[[str, bytes], Any], key: bytes | None = None
     ) -> set[str]:
         """Take one record as it stands in the log; one that cannot be read changes nothing, intake dead-letters it."""
-        if value is None:
-            return self.apply(topic, None, (key or b"").decode("utf-8", "replace"))
+        name = (key or b"").decode("utf-8", "replace")
         try:
-            return self.apply(topic, decode(topic, value))
+            return self.apply(topic, None if value is None else decode(topic, value), name)
         except Undecodable:
             return set()
 

@@ -115,6 +115,22 @@ def test_invalid_record_leaves_what_was_known():
     assert known.unit(known.items["A"], "CA") == (6, 1)
 
 
+def test_record_under_anothers_key_is_ignored():
+    """Intake refuses it; which of two partitions is read first must not decide what holds."""
+    from schemas.codec import Codec  # noqa: PLC0415
+
+    codec = Codec()
+    codec.register("erp.items", 1)
+    right, wrong = (item("A", packs=[{"uom": "CA", "factor": factor}]) for factor in (12, 24))
+    records = [(b"A", codec.encode("erp.items", right)), (b"B", codec.encode("erp.items", wrong)), (None, b"")]
+    for order in (records, records[::-1]):
+        known = Reference()
+        for key, value in order:
+            known.apply_encoded("erp.items", value, codec.decode, key)
+
+        assert known.unit(known.items["A"], "CA") == (12, 1)
+
+
 def test_record_that_changes_nothing_settles_nothing():
     """The generation stays, so caches do."""
     known = reference(item("A"))
