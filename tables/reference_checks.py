@@ -9,6 +9,8 @@ from tables.units import QUANTITY_LIMIT, canonical
 
 NAME_LIMIT: Final = 100
 """Longest code of our own, in characters: keys carry them."""
+SEGMENT_LIMIT: Final = 100
+"""Longest segment of an item, in bytes of UTF-8: rows keep it with its length."""
 DAYS_LIMIT: Final = 3650
 
 
@@ -34,6 +36,8 @@ def _check_item(item: Mapping[str, Any]) -> None:
     check_name("item", item["sku"])
     if not item["base_uom"].strip():
         raise Refused("MISSING_FIELD", subject, f"item {item['sku']} has no base unit")
+    if len(item["segment"].encode()) > SEGMENT_LIMIT:
+        raise Refused("INVALID_CODE", subject, f"segment of item {item['sku']}: at most {SEGMENT_LIMIT} bytes of UTF-8")
     seen = {canonical(item["base_uom"]): 1}
     for pack in item["packs"]:
         code, factor = canonical(pack["uom"]), pack["factor"]

@@ -7,6 +7,8 @@ holds stock, so what is free when a request is decided is free indeed.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from schemas.records import LedgerEntry, ReservationReply, ReservationTerms
 from tables.channels import Channel
 from tables.claims import RESERVATION, confirmed
@@ -16,6 +18,10 @@ from tables.outcome import Output
 REPLIES: Final = "reservations.replies"
 MOST_OPEN: Final = 2_000
 """Reservations of one SKU open at a time: its row must fit a record of the changelog with room to spare."""
+MOST_BYTES: Final = 400_000
+"""The same for those with long names."""
+FEW: Final = 128
+"""So many open ones are less than that, however long their names."""
 
 Parts = list[list[Any]]
 """What is held where: location, quantity. As the row has it."""
@@ -72,7 +78,7 @@ def reserve(
     if known is not None and known[_CHANNEL] == asked["channel"]:
         return _about(asked, "HELD", known)
     reason = "INVALID" if known is not None else refusal(channel, segment, shelf, asked["location"], quantity)
-    if reason is None and len(reservations) >= MOST_OPEN:
+    if reason is None and _full(reservations):
         reason = "TOO_MANY_OPEN"
     if reason is not None:
         return _verdict(asked, "REFUSED", quantity=quantity, reason=reason, location=asked["location"])
@@ -85,6 +91,11 @@ def reserve(
     ]
     changes = [(location, RESERVATION + name, part, None) for location, part in parts]
     return _about(asked, "HELD", held)._replace(changes=changes, location=asked["location"])
+
+
+def _full(reservations: Open) -> bool:
+    count = len(reservations)
+    return count >= MOST_OPEN or (count >= FEW and len(orjson.dumps(reservations)) >= MOST_BYTES)
 
 
 def refusal(channel: Channel | None, segment: str, shelf: Shelf, location: str | None, quantity: int) -> str | None:

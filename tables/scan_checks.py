@@ -35,6 +35,12 @@ def quantity_refused(scan: Scan, what: str) -> Refused:
     return Refused("INVALID_QUANTITY", scan_subject(scan), f"quantity {scan['quantity']} of {scan_name(scan)} {what}")
 
 
+def reference_too_long(scan: Scan) -> Refused:
+    """Rows of documents and positions keep number and line for as long as the document is open."""
+    message = f"{scan_name(scan)} names a document or line of more than {Refused.MOST} characters"
+    return Refused("INVALID_REFERENCE", scan_subject(scan), message)
+
+
 def check_sign(scan: Scan, kind: str, quantity: int) -> None:
     """A correction is a signed difference; else only an adjustment may be negative, and only a count zero."""
     if scan["corrects"] is not None:

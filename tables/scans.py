@@ -11,7 +11,16 @@ from tables.outcome import Output
 from tables.reference import Reference
 from tables.reference_checks import check_name
 from tables.refusal import Refused
-from tables.scan_checks import Scan, check_sign, in_base, quantity_refused, scan_name, scan_subject, time_refused
+from tables.scan_checks import (
+    Scan,
+    check_sign,
+    in_base,
+    quantity_refused,
+    reference_too_long,
+    scan_name,
+    scan_subject,
+    time_refused,
+)
 from tables.scan_entries import BUILD, transfer_out
 from tables.units import QUANTITY_LIMIT, Ratio
 
@@ -40,6 +49,9 @@ class Scans:
         occurred, quantity, kind = scan["occurred_at"], scan["quantity"], scan["scan_type"]
         if not -self._rules.past_ms <= occurred - arrived <= self._rules.future_ms:
             raise time_refused(scan, arrived, self._rules)
+        named = scan["reference"]
+        if len(named["number"]) > Refused.MOST or len(named["line"] or "") > Refused.MOST:
+            raise reference_too_long(scan)
         if quantity <= 0 or scan["corrects"] is not None:
             check_sign(scan, kind, quantity)
         place = self._places.get((scan["source"], scan["location"])) or self._place(scan, scan["location"])

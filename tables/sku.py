@@ -23,6 +23,12 @@ _HEAD: Final = struct.Struct(
 )  # frame, earliest expiry, channels told, bytes of the terms and the safety stock
 _BODY: Final = struct.Struct(">qqqBHI")
 _TOLD: Final = struct.Struct(">Iqqi")
+_LONG: Final = struct.Struct(">II")
+"""Channels told and bytes of the terms, between head and rest of a row that has too many for the head."""
+_MOST_TOLD: Final = 0xFF  # in the head: see _LONG
+_MOST_TERMS: Final = 0xFFFF
+SEGMENT_BYTES: Final = 0xFF
+"""What a position's row can keep of a segment; intake takes shorter ones only, older ledgers may hold longer ones."""
 
 Told = tuple[int, int, int, int]
 """What a channel was told last: revision, time, quantity, earliest date of more (or NO_DATE)."""
@@ -37,17 +43,34 @@ class Terms:
         self.channels: list[str]
         self.segment: str
         self.locations: list[str]  # in alphabetical order
-        self.channels, self.segment, self.locations = orjson.loads(raw)
+        self.channels, segment, self.locations = orjson.loads(raw)
+        self.segment = _kept(segment)
 
     def dump(self) -> bytes:
         return orjson.dumps([self.channels, self.segment, self.locations])
 
 
+def _kept(segment: str) -> str:
+    """A segment as far as a position's row can keep it."""
+    if len(segment) * 4 <= SEGMENT_BYTES:
+        return segment
+    return segment.encode()[:SEGMENT_BYTES].decode(errors="ignore")
+
+
+def _sizes(row: bytes, count: int, size: int) -> tuple[int, int, int]:
+    """Where the channels told begin, how many they are and the bytes of the terms, by the head of a row."""
+    if count == _MOST_TOLD and size == _MOST_TERMS:
+        count, size = _LONG.unpack_from(row, _HEAD.size)
+        return _HEAD.size + _LONG.size, count, size
+    return _HEAD.size, count, size
+
+
 def read(row: bytes) -> tuple[int, int, list[Told], bytes]:
     """Due time, earliest expiry, what channels were told and the terms of a row, for a look without opening it."""
     _, _, _, due, expiry, count, size, _ = _HEAD.unpack_from(row)
-    start = _HEAD.size + count * _TOLD.size
-    told: Any = _TOLD.iter_unpack(row[_HEAD.size : start])
+    begin, count, size = _sizes(row, count, size)
+    start = begin + count * _TOLD.size
+    told: Any = _TOLD.iter_unpack(row[begin:start])
     return due, expiry, list(told), row[start : start + size]
 
 
@@ -81,8 +104,9 @@ class Sku:
         version, _, offset, due, expiry, count, size, safety = _HEAD.unpack_from(row)
         if version != 1:
             unpack_row(row)  # says what is wrong
-        start = _HEAD.size + count * _TOLD.size
-        told: Any = list(_TOLD.iter_unpack(row[_HEAD.size : start]))
+        begin, count, size = _sizes(row, count, size)
+        start = begin + count * _TOLD.size
+        told: Any = list(_TOLD.iter_unpack(row[begin:start]))
         rest = start + size + safety
         return cls(offset, due, expiry, told, row[start : start + size], row[start + size : rest], row[rest:])
 
@@ -90,7 +114,12 @@ class Sku:
         """Frame the row."""
         held = self._reservations
         kept = self._kept if held is None else orjson.dumps(held) if held else b""
-        head = _BODY.pack(self.offset, self.due, self.expiry, len(self.told), len(self.terms), len(self._safety))
+        count, size = len(self.told), len(self.terms)
+        if count < _MOST_TOLD and size < _MOST_TERMS:
+            head = _BODY.pack(self.offset, self.due, self.expiry, count, size, len(self._safety))
+        else:
+            head = _BODY.pack(self.offset, self.due, self.expiry, _MOST_TOLD, _MOST_TERMS, len(self._safety))
+            head += _LONG.pack(count, size)
         return seal(b"".join((head, *(_TOLD.pack(*told) for told in self.told), self.terms, self._safety, kept)))
 
     @property
@@ -128,7 +157,7 @@ class Sku:
         policy = entry["policy"]
         if policy is not None:
             terms = Terms(self.terms)
-            terms.segment = policy["segment"]
+            terms.segment = _kept(policy["segment"])
             self.terms = terms.dump()
             self._safety = orjson.dumps([[stock["location"], stock["quantity"]] for stock in policy["safety_stock"]])
 
