@@ -31,7 +31,7 @@ from streams.settings import Settings
 from streams.takeover import Tables
 from streams.task import TaskPlan
 from streams.traces import Traces
-from streams.watchdog import Watchdog, leave
+from streams.watchdog import Standing, Watchdog, leave
 from streams.wiring import connect
 from tables import freshness
 
@@ -138,7 +138,15 @@ def _agent(app: StreamApp, name: str, inputs: tuple[str, ...]) -> None:
 def _life(app: StreamApp, settings: Settings) -> None:
     """What starts and stops with the worker."""
     pipeline = app.pipeline
-    watchdog = Watchdog(lambda limit: pipeline.stuck(_by_partition(_lag(app)), limit), settings.stuck_after_ms / 1000)
+
+    def standing() -> Standing | None:
+        pipeline.look(_by_partition(_lag(app)))
+        return pipeline.standing()
+
+    def gets_through(within_s: float) -> Awaitable[bool]:
+        return broker.takes_transactions(pipeline.plan.client, f"{settings.app}-watchdog", within_s)
+
+    watchdog = Watchdog(standing, gets_through, settings.stuck_after_ms / 1000)
     thresholds = freshness.Thresholds(settings.feed_late_after_ms, settings.feed_stale_after_ms)
     gauges = Gauges(pipeline, lambda: _lag(app), pipeline.plan.clock, thresholds)
     health = Health(pipeline, gauges, lambda: watchdog.alive, settings.http_host, settings.http_port)

@@ -1,12 +1,17 @@
 """How a worker gets in at the broker: the same settings in aiokafka's words and in Faust's."""
 
+import asyncio
 import base64
+import contextlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import faust
+from aiokafka import AIOKafkaProducer
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.access import checked, encrypted, password, sasl, tls, token_endpoint
 from schemas.confidential import CONFIDENTIAL
@@ -73,3 +78,21 @@ def credentials(settings: Shared) -> Any:
         ssl_context=context,
         mechanism=settings.sasl_mechanism,
     )
+
+
+async def takes_transactions(conf: Mapping[str, Any], transactional_id: str, within_s: float) -> bool:
+    """Whether a producer that starts now is let begin: there is a coordinator, and copies enough of its log.
+
+    A client of its own, so that one of ours that hangs does not pass for a broker that is away.
+    """
+    producer = AIOKafkaProducer(**conf, transactional_id=transactional_id)
+    try:
+        await asyncio.wait_for(producer.start(), within_s)
+    except (TimeoutError, OSError, KafkaConnectionError, aiohttp.ClientError):
+        return False
+    except KafkaError:  # refused, that is answered: a new start will say so
+        return True
+    finally:
+        with contextlib.suppress(TimeoutError, KafkaError, OSError):
+            await asyncio.wait_for(producer.stop(), within_s)
+    return True

@@ -41,6 +41,7 @@ class ChunkConsumer(driver.Consumer):
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
             last = run[-1]
+            self.app.pipeline.coming(last.topic, last.partition, last.offset + 1)
             yield (
                 tp,
                 ConsumerMessage(

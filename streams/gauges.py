@@ -34,16 +34,12 @@ class Gauges:
         began = pipeline.recovery.began
         metrics.RECOVERY_SECONDS.set(0 if began is None else now - began)
         by_topic: dict[str, int] = {}
-        waiting: set[int] = set()
-        for (topic, partition), behind in self._lag().items():
+        for (topic, _), behind in self._lag().items():
             by_topic[topic] = by_topic.get(topic, 0) + behind
-            if behind:
-                waiting.add(partition)
         metrics.LAG.clear()
         for topic, behind in by_topic.items():
             metrics.LAG.labels(topic).set(behind)
-        ages = [now - task.progressed for number, task in pipeline.tasks.items() if number in waiting]
-        metrics.COMMIT_AGE_SECONDS.set(max(ages, default=0))
+        metrics.COMMIT_AGE_SECONDS.set(pipeline.commit_age())
         self._feeds()
 
     def _feeds(self) -> None:

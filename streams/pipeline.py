@@ -13,6 +13,7 @@ from streams.references import References
 from streams.schema_ids import SchemaIds
 from streams.stages import Stage
 from streams.task import Task, TaskPlan
+from streams.watchdog import Standing
 
 log = logging.getLogger("worker")
 
@@ -140,6 +141,12 @@ class Pipeline:
         if task is not None:
             await task.feed(stage, topic, run)
 
+    def coming(self, topic: str, partition: int, following: int) -> None:
+        """The consumer has fetched a topic's partition up to here, and hands it on."""
+        task = self.tasks.get(partition)
+        if task is not None:
+            task.coming(topic, following)
+
     # ---- background ---------------------------------------------------------------------------------------------
 
     def _settle(self, keys: set[str]) -> None:
@@ -170,12 +177,20 @@ class Pipeline:
         except BaseException as error:  # noqa: BLE001 - crash-only: a worker without it would go quietly wrong
             self.plan.leave(error, what)
 
-    def stuck(self, lag: Mapping[int, int], limit: float) -> str | None:
-        """What has not moved for `limit` seconds although it should, or None."""
-        now = time.monotonic()
-        if self.recovery.began is not None and now - self.recovery.moved > limit:
-            return f"recovery without progress for {limit:.0f} s"
+    # ---- for the watchdog ---------------------------------------------------------------------------------------
+
+    def look(self, lag: Mapping[int, int]) -> None:
+        """Note which partitions have something to commit; `lag` are records at the broker, by partition."""
         for partition, task in self.tasks.items():
-            if not task.closed and lag.get(partition) and now - task.progressed > limit:
-                return f"partition {partition} has {lag[partition]} records waiting and committed nothing for {limit:.0f} s"
-        return None
+            task.look(lag.get(partition, 0))
+
+    def commit_age(self) -> float:
+        """Longest time without a commit (s) among partitions that have something to commit; 0 where none has."""
+        return max((task.waits() for task in self.tasks.values()), default=0.0)
+
+    def standing(self) -> Standing | None:
+        """What has stood still for longest although it should move, None where nothing does."""
+        if self.recovery.began is not None:
+            return Standing("recovery makes no progress", time.monotonic() - self.recovery.moved)
+        waits, partition = max(((task.waits(), partition) for partition, task in self.tasks.items()), default=(0.0, 0))
+        return Standing(f"partition {partition} has committed nothing", waits) if waits else None

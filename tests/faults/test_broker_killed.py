@@ -1,5 +1,7 @@
 """A broker that is killed under load, and comes back: nothing is lost, nothing counts twice."""
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -29,6 +31,31 @@ def test_one_broker_killed_again_and_again(make_site: MakeSite) -> None:
             site.brokers.up()
         site.await_progress()
 
+    site.assert_whole(skus)
+
+
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "killed"])
+def test_a_broker_away_for_longer_than_the_watchdog_waits_is_waited_for(make_site: MakeSite, *, frozen: bool) -> None:
+    """With transactions under way all the time: a new start would find no broker, so the worker stays until it is back."""
+    site = make_site()
+    skus = site.new_items("AWAY", 20)
+    site.start("one", stuck_after_ms=6_000)
+    with site.load(skus):
+        site.await_progress()
+        if frozen:
+            os.kill(site.brokers.pids[1], signal.SIGSTOP)
+        else:
+            site.brokers.down(kill=True)
+        threading.Event().wait(20)
+        left = list(site.tended.left)
+        if frozen:
+            os.kill(site.brokers.pids[1], signal.SIGCONT)
+        else:
+            site.brokers.up()
+        site.await_progress()
+
+    assert left == []
+    assert site.tended.codes() <= {EXIT_FAULT}, f"left with {site.tended.left}"
     site.assert_whole(skus)
 
 
