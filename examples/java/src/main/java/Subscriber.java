@@ -29,6 +29,7 @@ import java.util.Properties;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericRecord;
@@ -390,14 +391,14 @@ public final class Subscriber {
         default -> throw new IllegalArgumentException(arguments[i]);
       }
     }
-    int code = 1;
+    AtomicInteger code = new AtomicInteger(1);
     CountDownLatch done = new CountDownLatch(1);
     try {
       Subscriber subscriber = new Subscriber(channel, path.toAbsolutePath());
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> subscriber.stop(done)));
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> subscriber.stop(done, code)));
       subscriber.run(idle);
       say("state", Map.of("offers", subscriber.store.offers, "counts", subscriber.store.counts));
-      code = 0;
+      code.set(0);
     } catch (TimeoutException error) {
       System.err.printf("Ended: no broker answers at %s (%s); does it run?%n", BOOTSTRAP, error.getMessage());
     } catch (AuthenticationException error) {
@@ -406,16 +407,18 @@ public final class Subscriber {
       System.err.printf("Ended: this user may not read the topic; ask for the channel's ACL (%s)%n", error.getMessage());
     } catch (Trouble | KafkaException error) {
       System.err.printf("Ended: %s%n", error.getMessage());
+    } finally {
+      done.countDown();
     }
-    done.countDown();
-    Runtime.getRuntime().halt(code); // a hook is running when a signal came, and would keep its exit code, 143
+    System.exit(code.get()); // waits for ever where a signal's hook is running, which then ends the process
   }
 
-  /** SIGTERM: let the batch in hand be finished. */
-  private void stop(CountDownLatch done) {
+  /** SIGTERM: let the batch in hand be finished, and leave with its code; a signal's own would be 143. */
+  private void stop(CountDownLatch done, AtomicInteger code) {
     stopping = true;
     try {
       done.await();
+      Runtime.getRuntime().halt(code.get());
     } catch (InterruptedException error) {
       Thread.currentThread().interrupt();
     }
