@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 import tempfile
 import time
 from collections.abc import Iterable
@@ -28,6 +29,7 @@ _ID: Final = re.compile(r"[0-9a-f]{12}")
 _HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
 LOOK_S: Final = 1.0
 """How often the file is looked at for changes: a revoked key is refused that soon."""
+log = logging.getLogger(__name__)
 NOBODY: Final = "sha256:" + "0" * 64
 
 
@@ -59,13 +61,14 @@ class ApiKey:
 
 
 class KeyFile:
-    """The keys in a file; a file that cannot be read keeps the last good ones in force and says so in the log."""
+    """The keys in a file; one that cannot be read keeps the last good ones in force, and is tried again each time."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self._looked = time.monotonic()
         self._stamp = _stamp(self._path)
         self._keys = {key.id: key for key in load(self._path)}
+        self._fault: str | None = None
 
     def principal(self, credential: str) -> Principal | None:
         """The key's principal, None for any that is not valid now; takes as long whether the id is known or not."""
@@ -80,29 +83,39 @@ class KeyFile:
         key = self._current().get(identifier)
         return kind != "key" or (key is not None and key.principal() == principal and key.valid_at(wall_ms()))
 
+    def fault(self) -> str | None:
+        """Why what the file says now is not in force."""
+        self._current()
+        return self._fault
+
     def _current(self) -> dict[str, ApiKey]:
         now = time.monotonic()
         if now - self._looked >= LOOK_S:
             self._looked = now
             stamp = _stamp(self._path)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._reload()
+            if stamp != self._stamp or self._fault:
+                self._reload(stamp)
         return self._keys
 
-    def _reload(self) -> None:
+    def _reload(self, stamp: tuple[int, ...]) -> None:
         try:
             self._keys = {key.id: key for key in load(self._path)}
-        except SettingError:
-            logging.getLogger(__name__).exception("the keys read last stay in force")
+        except SettingError as error:
+            if (told := str(error)) != self._fault:
+                log.error("%s; the keys read last stay in force, those revoked since too", told)  # noqa: TRY400
+            self._fault = told
+            return
+        if self._fault:
+            log.warning("%s: the keys can be read again", self._path)
+        self._stamp, self._fault = stamp, None
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(path: Path) -> tuple[int, ...]:
     try:
         found = path.stat()
     except OSError:
-        return 0, 0, 0
-    return found.st_mtime_ns, found.st_size, found.st_ino
+        return (0,)
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def hashed(secret: str) -> str:
@@ -177,12 +190,17 @@ def described(key: ApiKey) -> dict[str, Any]:
 
 
 def save(path: Path, keys: Iterable[ApiKey]) -> None:
-    """Replace the file in one step, readable by its owner only."""
+    """Replace the file in one step. Mode and owner stay as they are; a new one is readable by its owner only.
+
+    Raise SettingError for a file of another user's that we cannot leave to it.
+    """
+    path = path.resolve()  # not a link to it
     entries = [{name: getattr(key, name) for name in _KNOWN} for key in keys]
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            _as_before(path, descriptor)
             file.write(orjson.dumps({"keys": entries}, option=orjson.OPT_INDENT_2) + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -190,6 +208,19 @@ def save(path: Path, keys: Iterable[ApiKey]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _as_before(path: Path, descriptor: int) -> None:
+    """Give the new file the mode and owner of the one it replaces: whoever reads that goes on reading."""
+    if not path.exists():
+        return
+    before = path.stat()
+    try:
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+    except PermissionError:
+        owner = f"user {before.st_uid}, group {before.st_gid}"
+        raise SettingError(f"{path} belongs to {owner}: run this as its owner, or as root") from None
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
 def create(path: Path, name: str, scopes: Iterable[str], **terms: Any) -> tuple[str, ApiKey]:

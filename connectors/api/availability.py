@@ -100,7 +100,7 @@ class Asked:
         revisions: list[object] = [
             [sku, self.date, self.location],
             [(one["location"], one["revision"]) for one in all_positions],
-            [(record["channel"], record["revision"]) for _, record in offered],
+            [(record["channel"], record["revision"], *offers.rules(channel)) for channel, record in offered],
             feeds.mark,
         ]
         return answer, revisions

@@ -93,7 +93,7 @@ async def answer_one(
     answer, revisions = build(edge, chosen, found, on)
     feeds = edge.view.written_feeds(chosen.sourcing)
     answer["feeds"] = feeds.shown
-    return validated(edge, if_none_match, answer, channel, sku, on, revisions, feeds.mark)
+    return validated(edge, if_none_match, answer, channel, sku, on, offers.rules(chosen), revisions, feeds.mark)
 
 
 @router.get(

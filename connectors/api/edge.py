@@ -56,6 +56,10 @@ class Edge:
         await self.authenticator.start()
         await self.view.start()
 
+    def details(self) -> dict[str, str]:
+        """What /readyz tells beside the address."""
+        return self.authenticator.details()
+
     async def stop(self) -> None:
         """Give everything back."""
         self.closing.set()

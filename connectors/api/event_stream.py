@@ -42,6 +42,7 @@ class EventStream(Response):
         self._edge, self._channel, self._caller = edge, channel, caller
         self._at: Offsets = {}
         self._replay: AIOConsumer | None = None
+        self._subscriber: Subscriber | None = None
         self._place, self._replaying = contextlib.ExitStack(), contextlib.AsyncExitStack()
         self._settings = edge.settings
         self._feeds: Any = None
@@ -58,13 +59,21 @@ class EventStream(Response):
                 self._replay = await self._replaying.enter_async_context(replay.open(start))
                 self._at = dict(start)
             else:
+                self._join()
                 self._at = dict(self._reader.position)
         except BaseException:
             await self._close()
             raise
 
+    def _join(self) -> Subscriber:
+        """Hear of everything after the reader's position of this very moment: nothing may be awaited in between."""
+        self._subscriber = self._reader.join(self._settings.stream_backlog)
+        return self._subscriber
+
     async def _close(self) -> None:
         self._place.close()
+        if self._subscriber is not None:
+            self._reader.subscribers.discard(self._subscriber)
         await self._replaying.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,19 +121,15 @@ class EventStream(Response):
         start = {"channel": self._channel.id, "cursor": self._cursor(), **self._now_feeds()}
         self._feeds = self._state()
         await self._write([b"retry: 2000\n\n", self._event("start", orjson.dumps(start))])
-        subscriber = await self._catch_up()
-        try:
-            await self._follow(subscriber)
-        finally:
-            self._reader.subscribers.discard(subscriber)
+        await self._follow(self._subscriber or await self._catch_up(self._replay))
 
-    async def _catch_up(self) -> Subscriber:
+    async def _catch_up(self, replay: AIOConsumer | None) -> Subscriber:
         """Replay until nothing lies between the client and the reader, then subscribe in the same breath."""
-        while self._replay is not None and any(
+        while replay is not None and any(
             self._at.get(partition, 0) < offset for partition, offset in self._reader.position.items()
         ):
             pieces: list[bytes] = []
-            messages = await some(self._replay)
+            messages = await some(replay)
             await self._learn(messages)
             for message in messages:
                 record = checked(message)
@@ -139,8 +144,7 @@ class EventStream(Response):
                 await self._write(pieces[first : first + PIECE])
             if not pieces:
                 await self._look()
-        subscriber = self._reader.join(self._settings.stream_backlog)
-        self._replay = None
+        subscriber = self._join()
         await self._replaying.aclose()
         return subscriber
 

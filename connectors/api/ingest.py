@@ -3,7 +3,7 @@
 Every item is checked, written and answered by itself; 202 only after the broker's acknowledgement.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import orjson
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from connectors.api import inbound_records as records
 from connectors.api.answers import refusals
 from connectors.api.edge import Edge, edge_of
-from connectors.api.idempotency import OptionalKey
+from connectors.api.idempotency import Kept, OptionalKey
 from connectors.api.inbound_records import Kind, Sent, Unfit, fault
 from connectors.api.ingest_description import EPCIS_BODY, MULTI_STATUS, Taken, body_of
 from connectors.api.ingest_items import Piece, answer, refused, write
@@ -28,6 +28,10 @@ Site = Annotated[Edge, Depends(edge_of)]
 Log = Annotated[Writing, Depends(writing_of)]
 SCANS_EACH: Final = 10
 """Scans that EPCIS events may become, on average, in a request of the largest size."""
+DEEPEST: Final = 250
+"""Levels of lists and objects in a body; what writes JSON goes a little deeper, and not without end."""
+PLACE: Final = 200
+"""Most characters of a place that a refusal names."""
 Work = Callable[[], Awaitable[Response]]
 REFUSALS: Final = {**refusals(409, 413, 415), **MULTI_STATUS}
 
@@ -115,28 +119,63 @@ async def _json(request: Request) -> Any:
     if kind not in ("application/json", "application/ld+json"):
         raise Problem(415, "Unsupported media type", f"{kind!r} is not taken; send application/json")
     try:
-        return orjson.loads(await request.body())
+        body = orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:
         raise Problem(400, "Malformed request", f"the body is not JSON: {error}") from None
+    try:
+        orjson.dumps(body)  # ids and fingerprints need it written again, which goes less deep than reading
+    except orjson.JSONEncodeError:
+        raise invalid(_too_deep(body), "is nested too deep", f"at most {DEEPEST} levels") from None
+    return body
+
+
+def _too_deep(body: Any) -> str:
+    """The first place nested deeper than allowed; a long one is cut."""
+    way = [("body", _inside(body))]
+    while way and len(way) <= DEEPEST:
+        found = next(way[-1][1], None)
+        if found is None:
+            way.pop()
+        else:
+            way.append((found[0], _inside(found[1])))
+    place = "".join(name for name, _ in way)
+    return place if len(place) <= PLACE else f"{place[:PLACE]}…"
+
+
+def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+    """The lists and objects in a list or object, each with its place there."""
+    if isinstance(value, dict):
+        return ((f".{name}", inner) for name, inner in value.items() if isinstance(inner, dict | list))
+    return ((f"[{number}]", inner) for number, inner in enumerate(value) if isinstance(inner, dict | list))
 
 
 async def _once(log: Writing, caller: Principal, name: str, key: str | None, body: Any, work: Work) -> Response:
-    """Do the work, or give the answer that the same request had before; what may be sent again is not kept."""
+    """Do the work, or give the answer that the same request had before; what may be sent again is not kept.
+
+    A key is free again only where nothing was handed to the broker, which is so where the work itself refuses.
+    """
     if key is None:
         return await work()
     scope = f"ingest {caller.partner or caller.id} {name}"
-    if (known := await log.answers.begin(scope, key, body, alone=True)) is not None:
-        return known.response()
-    kept = False
+    turn = await log.answers.begin(scope, key, body, alone=True)
+    if isinstance(turn, Kept):
+        return turn.response()
     try:
         response = await work()
-        if response.status_code == 202 or (response.status_code == 207 and b'"status":503' not in response.body):
-            await log.answers.keep(scope, key, body, response)
-            kept = True
-        return response
-    finally:
-        if not kept:
-            await log.answers.give_up(scope, key)
+    except Problem as problem:
+        if problem.status_code in (403, 422):
+            await log.answers.give_up(scope, key, turn)
+        else:
+            await log.answers.leave(scope, key)
+        raise
+    except BaseException:
+        await log.answers.leave(scope, key)
+        raise
+    if response.status_code == 202 or (response.status_code == 207 and b'"status":503' not in response.body):
+        await log.answers.keep(scope, key, body, response)
+    else:
+        await log.answers.leave(scope, key)
+    return response
 
 
 def _items(body: Any, edge: Edge) -> Sequence[Any]:

@@ -19,6 +19,8 @@ from schemas.environment import SettingError
 from schemas.logs import log_to_stderr
 
 NAME = "api"
+LOOK_S = 1.0
+"""How often /readyz is told what has changed."""
 GRACE_S = 5
 """How long requests under way may take once the process is told to stop."""
 
@@ -96,7 +98,9 @@ def run(settings: ApiSettings) -> int:
             gc.collect()
             gc.freeze()  # what stays for good is not looked through again: a full collection stops every request
             process.write_url(settings, f"{NAME}-http", url)
-            frame.ready(url=url)
+            while not (stopping.done() or serving.done()):
+                frame.ready(url=url, **app.state.edge.details())
+                await asyncio.wait({stopping, serving}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         api.should_exit = True
         stopping.cancel()

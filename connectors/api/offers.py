@@ -110,8 +110,13 @@ def position(record: Availability, stored: bytes, view: View, now: int, date: in
     return orjson.Fragment(stored.rstrip()[:-1] + b"," + orjson.dumps(more)[1:])
 
 
+def rules(channel: Channel) -> tuple[object, ...]:
+    """What of a channel's declaration decides how a record is shown: part of the validator."""
+    return str(channel.fallback.late), str(channel.fallback.stale), channel.low_at
+
+
 def etag(*parts: object) -> str:
-    """A weak validator of an answer: its revisions and the feeds' status, never its age."""
+    """A weak validator of an answer: its revisions, the channels' rules and the feeds' status, never its age."""
     return f'W/"{blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
 
 

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 
 from connectors.api.answers import json, refusals
 from connectors.api.edge import Edge, edge_of
-from connectors.api.idempotency import Key, OptionalKey, digest
+from connectors.api.idempotency import Kept, Key, OptionalKey, digest
 from connectors.api.problems import Problem, invalid
 from connectors.api.reservation_answers import PENDING, Pending, Reservation, already, answer, kept_back, pending, shown
 from connectors.api.reservation_view import Withheld, known, note_pending, place_allowed
@@ -190,7 +190,8 @@ async def _decided(
     scope = f"reservations {request['channel']} {request['action']}"
     if request["action"] != "RESERVE":
         scope += f" {request['reservation_id']}"
-    if (before := await log.answers.begin(scope, key, content, alone=False)) is not None:
+    before = await log.answers.begin(scope, key, content, alone=False)
+    if isinstance(before, Kept):
         return before.response()
     response = await _answered(edge, log, request)
     if response is None:

@@ -77,6 +77,11 @@ class Authenticator:
             raise refused("the key or token is not valid")
         return found
 
+    def details(self) -> dict[str, str]:
+        """For /readyz: what is not as its file says."""
+        fault = self._keys.fault() if self._keys else None
+        return {} if fault is None else {"api_keys": f"{fault}; the keys read last stay in force"}
+
     def still_valid(self, principal: Principal) -> bool:
         """Whether a key found earlier would be taken now: for streams, which outlive the check at their start."""
         return self._keys is None or self._keys.still_valid(principal)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from connectors import view_keys as keys
 from tests.api.api_site import Api, Site, until
@@ -122,6 +123,25 @@ def test_a_caller_with_the_newest_answer_gets_304_until_something_changes(api: A
     assert "private, max-age=1" == first.headers["cache-control"]
     assert (200, 4) == (changed.status_code, changed.json()["quantity"])
     assert "LATE" == other.json()["fallback_because"][0]["feed"]
+
+
+def test_a_channel_s_other_rule_makes_another_etag(api: Api, site: Site, tmp_path: Path) -> None:
+    """What a shop has kept is not confirmed to it once the channel's rule says something else."""
+    declared = yaml.safe_load(site.channels_file.read_text())
+    declared["channels"][site.shop]["fallback"]["stale"] = "withhold"
+    declared["channels"][site.shop]["low_at"] = 100
+    (tmp_path / "channels.yaml").write_text(yaml.safe_dump(declared))
+    paths = [f"/v1/channels/{site.shop}/availability/S-2", "/v1/availability/S-2"]
+    with api.client(site.shop_key) as client:
+        before = [client.get(path).raise_for_status() for path in paths]
+    with Api(site.settings(channels=str(tmp_path / "channels.yaml"))) as other, other.client(site.shop_key) as client:
+        after = [
+            client.get(path, headers={"If-None-Match": old.headers["etag"]})
+            for path, old in zip(paths, before, strict=True)
+        ]
+
+    assert [200, 200] == [answer.status_code for answer in after]
+    assert (12 + 6 - 2, 12 - 2) == (before[0].json()["quantity"], after[0].json()["quantity"])
 
 
 def test_feeds_are_listed_and_a_bound_caller_sees_those_of_its_locations(api: Api, site: Site) -> None:

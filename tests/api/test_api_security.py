@@ -1,9 +1,13 @@
 """Each rule of the API's security, by what happens to those who break it."""
 
+import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -82,14 +86,65 @@ def test_a_revoked_key_is_refused_without_a_restart(api: Api, site: Site) -> Non
 
 
 def test_a_broken_keys_file_keeps_the_last_good_keys(api: Api, site: Site) -> None:
-    """A slip of the pen locks nobody out, and lets nobody in."""
+    """A slip of the pen locks nobody out, and lets nobody in; /readyz says so for as long as it lasts."""
+    edge = api.app.state.edge
     good = site.keys_file.read_bytes()
     site.keys_file.write_text("keys: [{id: everyone}]")
     time.sleep(api_keys.LOOK_S + 0.2)
     try:
         assert (200, 401) == (status(api, site.reader), status(api, "sk_everyone_"))
+        assert "keys[0]" in edge.details()["api_keys"]
     finally:
         site.keys_file.write_bytes(good)
+    until(edge.details, lambda told: told == {})
+
+
+def test_changing_the_keys_leaves_the_file_to_whom_it_belongs(tmp_path: Path) -> None:
+    """Whoever runs the command, mode and owner stay: the API goes on reading it, and hears of what is revoked."""
+    path, link = tmp_path / "keys.json", tmp_path / "link.json"
+    _, key = api_keys.create(path, "one", ["feeds:read"])
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 12_345, 54_321)
+    link.symlink_to(path)
+    before = path.stat()
+    api_keys.create(path, "two", ["feeds:read"])
+    api_keys.revoke(link, key.id)
+    after = path.stat()
+
+    assert (before.st_mode, before.st_uid, before.st_gid) == (after.st_mode, after.st_uid, after.st_gid)
+    assert api_keys.load(path)[0].revoked
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """Nobody but root reads the file meanwhile, and this process is somebody else."""
+    path.chmod(0)
+    own = os.geteuid()
+    os.seteuid(own or 65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+        path.chmod(0o600)
+
+
+def test_a_keys_file_that_can_be_read_again_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given back by chmod alone, nothing else about it changed: what was revoked meanwhile is refused from then on."""
+    monkeypatch.setattr(api_keys, "LOOK_S", 0.0)
+    with TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        path = Path(directory) / "keys.json"
+        text, key = api_keys.create(path, "one", ["feeds:read"])
+        keys = api_keys.KeyFile(str(path))
+        api_keys.revoke(path, key.id)
+        with unreadable(path):
+            meanwhile, fault = keys.principal(text), keys.fault()
+        afterwards = keys.principal(text), keys.fault()
+
+    assert meanwhile is not None
+    assert "Permission denied" in (fault or "")
+    assert (None, None) == afterwards
 
 
 def test_the_file_holds_no_secret_and_is_its_owners_alone(site: Site) -> None:

@@ -1,5 +1,6 @@
 """Streams over HTTP on a real broker: what a client gets across broken connections and restarts is the topic, once."""
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from prometheus_client import REGISTRY
 from connectors import view_keys as keys
 from connectors.api import api_keys, offers
 from connectors.api import cursor as cursors
+from connectors.api.event_stream import EventStream
 from tests.api.api_site import Api, Site, offer, until
 from tests.api.newer_writer import newer_writer
 
@@ -93,6 +95,30 @@ def test_a_change_reaches_an_open_stream(own: Site) -> None:
     assert ("start", own.shop, "STALE") == (name, start["channel"], start["feeds"][0]["status"])
     assert ("offer", 10, 5 - 2) == (changed, data["revision"], data["quantity"])
     assert "HAIRCUT 50% DC01 STALE" == data["fallback"]
+
+
+def test_a_change_that_comes_while_the_start_is_written_is_told(own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the cursor of `start` and the first look at what is new, nothing is skipped; and who leaves is let go."""
+    write, told = EventStream._write, False
+
+    async def slowly(stream: EventStream, pieces: list[bytes]) -> None:
+        nonlocal told
+        if not told:
+            told, before = True, dict(stream._reader.position)
+            await asyncio.to_thread(own.tell, own.shop, 7)
+            await asyncio.to_thread(until, lambda: stream._reader.position, lambda now: now != before)
+        await write(stream, pieces)
+
+    monkeypatch.setattr(EventStream, "_write", slowly)
+    with Api(own.settings()) as api:
+        with listening(api.url, own.shop_key, own.shop) as events:
+            events.next()
+            own.tell(own.shop, 8)
+            heard = events.offers(1)
+        (reader,) = api.app.state.edge.streams._readers.values()
+        until(lambda: reader.subscribers, lambda left: not left)
+
+    assert [7] == heard
 
 
 def test_a_newer_writer_s_changes_reach_open_and_resumed_streams(own: Site) -> None:

@@ -200,6 +200,33 @@ def test_json_that_is_no_item_is_refused(sender, body):
     assert answer.status_code == 422
 
 
+def deep(levels: int) -> Any:
+    """A list in a list in a list."""
+    found: Any = 7
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        ("/v1/scans", {"item": {"code": deep(600)}}, "body.item.code[0]"),
+        ("/v1/scans", [scan(), deep(600)], "body[1][0]"),
+        ("/v1/epcis?source=WMS-DC01", {"type": "ObjectEvent", "x": deep(600)}, "body.x[0]"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "deep"}], ids=["", "with a key"])
+def test_json_nested_without_end_is_refused_with_its_place(sender, path, body, place, headers):
+    """Nobody's record is that deep; it is told, not a fault of ours."""
+    answer = sender.post(path, json=body, headers=headers)
+
+    assert answer.status_code == 422
+    ((field, wrong),) = errors(answer).items()
+    assert field.startswith(place)
+    assert "nested" in wrong
+
+
 def test_another_media_type_is_refused(sender):
     """A form or CSV is not guessed at."""
     assert sender.post("/v1/scans", content="a,b", headers={"Content-Type": "text/csv"}).status_code == 415
@@ -317,7 +344,7 @@ def test_without_redis_the_ids_still_make_it_once(site, tmp_path):
 
 
 def test_without_the_broker_nothing_is_said_to_be_taken(site, tmp_path):
-    """503 with the advice to send it again; the key is free for that."""
+    """503 with the advice to send it again; the key stays that request's."""
     settings = site.settings(bootstrap="127.0.0.1:1", acknowledge_ms=1_000)
     headers = {"Idempotency-Key": uuid.uuid4().hex}
     with Api(settings) as api, api.client(site.reader) as client:
@@ -326,6 +353,35 @@ def test_without_the_broker_nothing_is_said_to_be_taken(site, tmp_path):
     assert [answer.status_code for answer in answers] == [503, 503]
     assert answers[0].json()["title"] == "Not acknowledged"
     assert answers[0].headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("away", "batch", "status"),
+    [
+        ({"acknowledge_ms": 1_000}, 1, 503),
+        ({"acknowledge_ms": 1_000}, 2, 207),
+        ({"acknowledge_ms": 3_000, "request_timeout_ms": 1_000}, 1, 503),
+    ],
+    ids=["not acknowledged", "not acknowledged in part", "took too long"],
+)
+def test_a_key_in_doubt_stays_its_body_s(site, sender, away, batch, status):
+    """The broker may have it: the same goes again, another body would lose what has the same place in it."""
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    body = [scan(event_id=None), scan(quantity=0)][:batch]
+    with Api(site.settings(bootstrap="127.0.0.1:1", **away)) as api, api.client(site.reader) as client:
+        first = client.post("/v1/scans", json=body, headers=headers)
+        other = client.post("/v1/scans", json=[scan(event_id=None), *body], headers=headers)
+    refused = sender.post("/v1/scans", json=[scan(event_id=None, quantity=0)], headers=headers)
+    again = sender.post("/v1/scans", json=body, headers=headers)
+    replayed = sender.post("/v1/scans", json=body, headers=headers)
+
+    assert first.status_code == status
+    assert {(answer.status_code, answer.json()["title"]) for answer in (other, refused)} == {
+        (422, "Idempotency key reused")
+    }
+    assert again.status_code == (202 if batch == 1 else 207)
+    assert again.json()["items"][0]["coordinate"]
+    assert (replayed.headers["idempotent-replay"], replayed.json()) == ("true", again.json())
 
 
 # ---- EPCIS ------------------------------------------------------------------------------------------------------
