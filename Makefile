@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 AUDIT_SERVICE ?= pypi
 
-.PHONY: help demo test test-long check lint types imports format bench soak install clean chart chart-docs chart-tools rules image-check sbom docs licences audit constraints lock monitoring
+.PHONY: help demo test test-long check lint types imports format bench soak install clean chart chart-docs chart-tools rules processes image-check sbom docs licences audit constraints lock monitoring
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,10 @@ rules: $(STAMP) ## Alerts by promtool: each fires when it should; every expressi
 	@$(BIN)/python -m local.chart_tools promtool --version >/dev/null
 	@$(BIN)/python -m pytest -m '' tests/monitoring/test_rules.py $(ARGS)
 
+processes: $(STAMP) ## The processes as chart and compose command them, on secured brokers: rights, scaling under load, every metric shown (needs Go)
+	@$(BIN)/python -m local.chart_tools helm version >/dev/null
+	@$(BIN)/python -m pytest -m '' tests/deploy/test_chart_processes.py tests/deploy/test_compose_processes.py tests/security tests/monitoring/test_site_metrics.py $(ARGS)
+
 chart-tools: $(STAMP) ## helm, helm-unittest, kube-score, helm-docs, promtool, built into the cache folder once (needs Go; minutes)
 	@$(BIN)/python -m local.chart_tools
 
@@ -99,12 +103,16 @@ constraints: ## The newest releases that pyproject.toml allows, to constraints.t
 	@{ echo '# Every release this was tested with. `pip install -c constraints.txt .`'; sort -f dist/constraints.new; } >constraints.txt
 	@rm -rf dist/constraints dist/constraints.new && git diff --stat -- constraints.txt
 
-lock: ## What an image of this platform installs, each file by its sha256, to dist/requirements.lock (never committed)
+lock: ## What an image of this platform installs, and is built by, each file by its sha256: dist/requirements.lock, dist/build.lock
 	@rm -rf dist/lock && mkdir -p dist && $(PYTHON) -m venv dist/lock
 	@dist/lock/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --only-binary :all: \
-		--dry-run --ignore-installed --report dist/lock/report.json .
-	@$(PYTHON) -m local.lock <dist/lock/report.json >dist/requirements.lock
-	@rm -rf dist/lock && echo dist/requirements.lock
+		--dry-run --ignore-installed --report dist/lock/requirements.json .
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' >dist/lock/build.txt
+	@dist/lock/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --only-binary :all: \
+		--dry-run --ignore-installed --report dist/lock/build.json --requirement dist/lock/build.txt
+	@for each in requirements build; do $(PYTHON) -m local.lock <dist/lock/$$each.json >dist/lock/$$each.lock || exit 1; done
+	@mv dist/lock/requirements.lock dist/lock/build.lock dist/
+	@rm -rf dist/lock && echo dist/requirements.lock dist/build.lock
 
 monitoring: $(STAMP) ## Alerts, dashboards and docs/metrics.md, written anew from monitoring/ and schemas/metrics.py
 	@$(BIN)/python -m monitoring
