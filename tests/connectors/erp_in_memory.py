@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from confluent_kafka import TopicPartition
 
 from connectors.outbound.erp.adapter import Answer, Unanswered
@@ -197,7 +199,7 @@ def connector(
     wanted = {"commit_interval_ms": 20, "session_timeout_ms": 1_000, **settings}
     it = Connector(Settings(**wanted), routing, codec(), given, shadow)
     for name, erp in erps.items():
-        it.drivers[name] = online(name, erp, told, it, concurrency=concurrency)
+        it.drivers[name] = online(name, erp, told, it, concurrency=concurrency, shadow=bool(shadow))
     return it
 
 
@@ -218,3 +220,17 @@ def online(name: str, erp: Any, told: Any, it: Connector | None = None, *, concu
             **more,
         },
     )
+
+
+@asynccontextmanager
+async def running(it: Connector, partition: Partition, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A connector on a partition in memory; on the way out it is killed, and what it committed stays."""
+    monkeypatch.setattr("connectors.outbound.erp.connector.consumer", lambda *_, **__: partition)
+    task = asyncio.create_task(it.run())
+    try:
+        yield
+    finally:
+        if task.done():  # not what the test waited for in vain, but why
+            task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,7 +1,6 @@
 """What happens to documents while partitions change hands, the registry is away or systems change over."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from connectors.outbound.erp.connector import Connector
 from connectors.outbound.erp.routing import Routing, Rule, System
 from connectors.outbound.erp.targets import DirectoryTarget
 from schemas.codec import source
-from tests.connectors.erp_in_memory import Erp, Partition, Told, codec, connector, until
+from tests.connectors.erp_in_memory import Erp, Partition, Told, codec, connector, running, until
 from tests.connectors.erp_site import posting
 
 CUT = 1_000_000
@@ -35,20 +34,6 @@ def values(*postings: dict[str, Any], schema_id: int = 1) -> list[bytes]:
 
 def keys(*postings: dict[str, Any]) -> list[str]:
     return [each["idempotency_key"] for each in postings]
-
-
-@asynccontextmanager
-async def running(it: Connector, partition: Partition, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A connector on a partition in memory; on the way out it is killed, and what it committed stays."""
-    monkeypatch.setattr("connectors.outbound.erp.connector.consumer", lambda *_, **__: partition)
-    task = asyncio.create_task(it.run())
-    try:
-        yield
-        if task.done():
-            task.result()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_document_that_was_asked_for_while_its_partition_left_goes_on_when_it_comes_back(monkeypatch):

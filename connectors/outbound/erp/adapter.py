@@ -11,6 +11,14 @@ from typing import Final, Literal, Protocol
 
 from schemas.records import ErpPosting
 
+REASON_MOST: Final = 2_000
+"""Characters of what an ERP says that go on into results, exceptions and logs."""
+
+
+def shortened(reason: str) -> str:
+    """As much of it as others will bear."""
+    return reason if len(reason) <= REASON_MOST else f"{reason[: REASON_MOST - 1]}…"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -33,7 +41,7 @@ class Unanswered(Exception):
 
     def __init__(self, reason: str, *, taken: bool, retry_after_s: float | None = None, healthy: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.taken, self.retry_after_s, self.healthy = reason, taken, retry_after_s, healthy
+        self.reason, self.taken, self.retry_after_s, self.healthy = shortened(reason), taken, retry_after_s, healthy
 
 
 @dataclass(frozen=True, slots=True)

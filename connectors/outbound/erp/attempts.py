@@ -166,7 +166,7 @@ class OnlineSystem:
         bind_contextvars(**entry.bound, system=self.name)  # each attempt is a task of its own
         metrics.UNDER_WAY.labels(self.name).inc()
         try:
-            answer = await self._answer(entry)
+            answer = await self._contained(entry)
         except Unanswered as fault:
             self._judge(fault)
             await self._failed(entry, fault)
@@ -179,6 +179,18 @@ class OnlineSystem:
         if answer is None:  # asked, and to be sent, or moved to another system
             return
         await self._told(entry, answer)
+
+    async def _contained(self, entry: Entry) -> Answer | None:
+        """The answer; a shadow's fault that no adapter may have is one of the system, which holds up nothing else."""
+        try:
+            return await self._answer(entry)
+        except Unanswered:
+            raise
+        except Exception as error:
+            if not self.shadow:
+                raise
+            log.exception("a fault in a shadow")
+            raise Unanswered(f"{type(error).__name__}: {error}", taken=True) from error
 
     async def _answer(self, entry: Entry) -> Answer | None:
         """The ERP's word on the posting; None: it only was asked."""

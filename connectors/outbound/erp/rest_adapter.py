@@ -1,14 +1,26 @@
 """An ERP with an OData-like API: one POST an operation, the idempotency key in a header, questions by $filter."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import aiohttp
 import orjson
 
 from connectors import trust
-from connectors.outbound.erp.adapter import Answer, InvoiceStatus, Stock, Unanswered
+from connectors.outbound.erp.adapter import Answer, InvoiceStatus, Stock, Unanswered, shortened
+from connectors.outbound.erp.odata_answers import (
+    LARGEST,
+    Reply,
+    objects,
+    posted,
+    quantity,
+    refusal,
+    rows_of,
+    taken,
+    text,
+)
 from connectors.outbound.erp.settings import CA_FILE
 from connectors.retry_after import retry_after
 from schemas.records import ErpPosting
@@ -25,20 +37,12 @@ ENTITY_SETS: Final[Mapping[str, str]] = {
     "postings": "Postings",
     "stock": "Stock",
 }
-DUPLICATE: Final = "DUPLICATE_KEY"
 NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 LONGEST_FILTER: Final = 4_000
 """Characters; servers refuse longer URLs."""
 SETUP: Final = frozenset({401, 403, 404, 405, 407})
 """Statuses that speak of the connection's set-up, not of the posting: mended by people, then tried again."""
-
-
-class Reply(NamedTuple):
-    """An answer as it came over the wire."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class RestAdapter:
@@ -90,6 +94,10 @@ class RestAdapter:
         return await self._post(posting)
 
     async def _post(self, posting: ErpPosting) -> Answer:
+        if CONTROL.search(posting["idempotency_key"]):  # no header can carry it
+            return Answer(
+                "REFUSED", None, f"a control character in the key {shortened(repr(posting['idempotency_key']))}"
+            )
         response = await self._request(
             "POST",
             self._sets[posting["operation"]],
@@ -100,20 +108,9 @@ class RestAdapter:
                 **({} if (here := HERE.get()) is None else here.http()),
             },
         )
-        if response.status in (200, 201):
-            return _taken("POSTED", _object(response, sent=True))
-        return self._refusal(response)
-
-    def _refusal(self, response: Reply) -> Answer:
-        """A business reason, or Unanswered where the answer names none."""
-        try:
-            error = orjson.loads(response.body)["error"]
-            code, message = str(error["code"]), str(error["message"])
-        except (ValueError, KeyError, TypeError):
-            raise Unanswered(f"{response.status} without a reason", taken=False) from None
-        if code == DUPLICATE:
-            return _taken("DUPLICATE", error.get("innererror") or {})
-        return Answer("REFUSED", None, f"{code}: {message}")
+        if response.status == 202:
+            raise Unanswered("202: accepted, and not done yet", taken=True, healthy=True)
+        return posted(response) if 200 <= response.status < 300 else refusal(response)
 
     # ---- questions ----------------------------------------------------------------------------------------------
 
@@ -121,7 +118,7 @@ class RestAdapter:
         found: dict[str, Answer] = {}
         for some in _portions([_quoted(key) for key in keys]):
             for row in await self._rows("postings", f"IdempotencyKey in ({','.join(some)})"):
-                found[row["IdempotencyKey"]] = _taken("DUPLICATE", row)
+                found[text(row, "IdempotencyKey")] = taken("DUPLICATE", row)
         return found
 
     async def holds(self, document: str) -> bool:
@@ -129,22 +126,16 @@ class RestAdapter:
 
     async def availability_query(self, sku: str, location: str) -> Stock:
         rows = await self._rows("stock", f"Sku eq {_quoted(sku)} and Location eq {_quoted(location)}")
-        return Stock(sku, location, {row["Disposition"]: int(row["Quantity"]) for row in rows})
+        return Stock(sku, location, {text(row, "Disposition"): quantity(row) for row in rows})
 
     async def invoice_status(self, document: str) -> InvoiceStatus:
         rows = await self._rows("invoice_release", f"Document eq {_quoted(document)}")
-        quantity = sum(int(line["Quantity"]) for row in rows for line in row["Lines"])
-        return InvoiceStatus(document, [row["DocumentNumber"] for row in rows], quantity)
+        invoiced = sum(quantity(line) for row in rows for line in objects(row, "Lines"))
+        return InvoiceStatus(document, [text(row, "DocumentNumber") for row in rows], invoiced)
 
     async def _rows(self, kind: str, condition: str, top: int | None = None) -> list[dict[str, Any]]:
         params = {"$filter": condition, **({} if top is None else {"$top": str(top)})}
-        response = await self._request("GET", self._sets[kind], params=params)
-        if response.status != 200:
-            raise Unanswered(f"{response.status} to an inquiry", taken=False)
-        rows = _object(response, sent=False).get("value")
-        if not isinstance(rows, list):
-            raise Unanswered("an inquiry's answer without `value`", taken=False)
-        return rows
+        return rows_of(await self._request("GET", self._sets[kind], params=params))
 
     # ---- the wire -----------------------------------------------------------------------------------------------
 
@@ -152,7 +143,7 @@ class RestAdapter:
         """An answer that is the ERP's word; raise Unanswered for any other end."""
         try:
             async with self._session().request(method, self._url + entity_set, allow_redirects=False, **more) as answer:
-                response = Reply(answer.status, answer.headers, await answer.read())
+                response = Reply(answer.status, answer.headers, await _bounded(answer))
         except NOT_SENT as error:
             raise Unanswered(f"not connected{trust.advice(error, CA_FILE)}: {_told(error)}", taken=False) from error
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -218,25 +209,15 @@ def iso_date(days: int) -> str:
     return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
 
 
-def _taken(outcome: Any, body: Mapping[str, Any]) -> Answer:
-    totals = body.get("Totals")
-    return Answer(
-        outcome,
-        str(body["DocumentNumber"]) if body.get("DocumentNumber") is not None else None,
-        totals=None
-        if totals is None
-        else {f"{t['Line']}|{t['Sku']}|{t['Location']}|{t['Disposition']}": int(t["Quantity"]) for t in totals},
-    )
-
-
-def _object(response: Reply, *, sent: bool) -> dict[str, Any]:
-    try:
-        body = orjson.loads(response.body)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise Unanswered(f"{response.status} with a body that is no JSON object", taken=sent)
-    return body
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, cut off where it is too long; the rest is not read, and the connection given up."""
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) >= LARGEST:
+            answer.close()
+            break
+    return bytes(body[:LARGEST])
 
 
 def _quoted(text: str) -> str:
