@@ -3,12 +3,13 @@
 Pure derivation from the order's facts and its ladder; `tables/posting_book.py` says what is new since the last posting.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from schemas.records import SELLABLE
 from tables.inspection import INSPECTION, Places, add, group_of, inspected
-from tables.ladder import Ladder, Line
+from tables.ladder import Ladder
+from tables.placing import Line, Named
 from tables.supply import Row
 
 STEP: Final = "GOODS_RECEIPT"
@@ -31,11 +32,10 @@ NOTHING: Final = Receipts({}, {}, {})
 def receipts(row: Row, ladder: Ladder) -> Receipts:
     """Everything received for the order, from its shipments and on its own, as far as it is known by line."""
     lines = ladder.lines
-    if not row["received"] and not row["moved"] and not any(line.by_shipment for line in lines.values()):
+    by_shipment = any(line.by_shipment for line in (*lines.values(), *ladder.unlisted))
+    if not by_shipment and not row["received"] and not row["moved"]:
         return NOTHING
-    received = _voyages(row)
-    _direct(row, ladder, received)
-    places, missing = inspected(received, row["moved"])
+    places, missing = inspected(_received(row, ladder), row["moved"])
     judged: dict[str, Places] = {}
     waiting: dict[str, Places] = {}
     for place, quantity in places.items():
@@ -46,7 +46,7 @@ def receipts(row: Row, ladder: Ladder) -> Receipts:
     if order is not None:
         for name, goods in judged.items():
             line = lines.get(name)
-            if line is not None and line.known:
+            if line is not None:
                 _allow(goods, allowance(line, unannounced=order["unannounced"]), desired)
     return Receipts(desired, _on_hold(row, waiting) if waiting else {}, missing)
 
@@ -69,42 +69,46 @@ def _allow(judged: Places, allowed: int, desired: Places) -> None:
             allowed -= taken
 
 
-def _voyages(row: Row) -> Places:
-    """What came by shipments that list it: at the shipment's own place, save what was unloaded elsewhere."""
+def _received(row: Row, ladder: Ladder) -> Places:
+    """What came by its shipments and on its own, on the lines to which the ladder has given it."""
     places: Places = {}
-    for _, location, _, lines in row["shipped"].values():
-        for name, sku, _, received, held, _ in lines:
-            left = received
-            for elsewhere, quantity in held.items():
-                there, _, disposition = elsewhere.rpartition("|")
-                place = f"{sku}|{there or location}|{disposition}|{name}"
-                add(places, place, quantity)
-                left -= quantity
-            add(places, f"{sku}|{location}|{SELLABLE}|{name}", left)
-    return places
-
-
-def _direct(row: Row, ladder: Ladder, places: Places) -> None:
-    """What names the order itself; what names no line goes where the ladder has put it."""
-    loose: dict[str, list[tuple[str, int]]] = {}
-    for place, quantity in sorted(row["received"].items()):
-        sku, _, _, name = place.split("|", 3)
-        if name:
-            add(places, place, quantity)
+    loose: dict[Named, Places] = {}
+    for where, name, quantity in _arrived(row):
+        named = (name, where[: where.index("|")])
+        if named in ladder.given:
+            add(loose.setdefault(named, {}), where, quantity)
         else:
-            loose.setdefault(sku, []).append((place, quantity))
-    for sku, goods in loose.items():
-        given = ladder.loose.get(sku, [("", 0)])
-        room = {name: taken for name, taken in given if taken > 0}
-        last = given[-1][0]
-        for place, quantity in goods:
+            add(places, where + name, quantity)
+    for named, goods in loose.items():
+        given = ladder.given[named]
+        room = {name: taken for name, taken in given.items() if taken > 0}
+        *_, last = given
+        for where, quantity in sorted(goods.items()):
             left = quantity
             for name in room if quantity > 0 else ():
                 taken = min(left, room[name])
                 room[name] -= taken
                 left -= taken
-                add(places, place + name, taken)
-            add(places, place + last, left)
+                add(places, where + name, taken)
+            add(places, where + last, left)
+    return places
+
+
+def _arrived(row: Row) -> Iterator[tuple[str, str, int]]:
+    """By `sku|location|disposition|` and line as it is named: what came by shipments that list it, at the shipment's
+    own place save what was unloaded elsewhere, and what names the order itself.
+    """
+    for _, location, _, lines in row["shipped"].values():
+        for name, sku, _, received, held, _ in lines:
+            left = received
+            for elsewhere, quantity in held.items():
+                there, _, disposition = elsewhere.rpartition("|")
+                yield f"{sku}|{there or location}|{disposition}|", name, quantity
+                left -= quantity
+            yield f"{sku}|{location}|{SELLABLE}|", name, left
+    for place, quantity in row["received"].items():
+        name = place.split("|", 3)[3]
+        yield place.removesuffix(name), name, quantity
 
 
 def _on_hold(row: Row, waiting: Mapping[str, Places]) -> dict[str, tuple[int, int]]:

@@ -16,7 +16,8 @@ from tables.acknowledgement import (
     ZERO,
     Schedule,
 )
-from tables.ladder import Ladder, Line
+from tables.ladder import Ladder
+from tables.placing import Line
 
 STEP: Final = "PURCHASE_ORDER_UPDATE"
 UNREFUSED, REFUSED, HELD = "IA", "IR", "IH"
@@ -32,7 +33,7 @@ def updates(row: Mapping[str, Any], ladder: Ladder) -> list[list[Any]]:
     ship_to = row["order"]["ship_to"]
     lines: list[list[Any]] = []
     for line in ladder.lines.values():
-        if line.known and line.reply is not UNANSWERED:
+        if line.reply is not UNANSWERED:
             lines += _promises(line, _schedules(row, line), ship_to)
     return lines
 

@@ -3,7 +3,8 @@
 from tables.acknowledgement import UNANSWERED
 from tables.conditions import Found
 from tables.goods_receipt import Receipts
-from tables.ladder import Ladder, Line
+from tables.ladder import Ladder
+from tables.placing import Line
 from tables.posting_book import refusals
 from tables.supply import OrderFacts, Row
 
@@ -26,22 +27,19 @@ def conditions(row: Row, po_number: str, ladder: Ladder, receipts: Receipts) -> 
         return found
     today = row["clock"] // DAY_MS
     for line in ladder.lines.values():
-        if line.known:
-            _quantities(found, line, po_number, order)
-            if order["status"] == "OPEN" and line.reply is not UNANSWERED:
-                _reply(found, line, po_number)
-        else:
-            _unknown_line(found, po_number, line.line)
+        _quantities(found, line, po_number, order)
+        if order["status"] == "OPEN" and line.reply is not UNANSWERED:
+            _reply(found, line, po_number)
+    for line in (*ladder.lines.values(), *ladder.unlisted):
         for _, shipment, quantity, date, state in line.parts:
             if state != "TENTATIVE" and today - date > order["fence"]:
                 message = f"{quantity} on line {line.line} ({state}) were due more than {order['fence']} days ago."
                 found["SUPPLY_OVERDUE", _LINE, f"{po_number}/{line.line}"] = message
             if shipment is not None and today - date > UNLOADING_DAYS:
                 _delivered_short(found, row, line, po_number, shipment, quantity)
-    for name in row["acks"].keys() - ladder.lines.keys():
-        _unknown_line(found, po_number, name)
-    for sku in ladder.strays:
-        _unknown_line(found, po_number, sku)
+    for name in sorted(ladder.unknown | (row["acks"].keys() - ladder.lines.keys())):
+        message = f"Purchase order {po_number} has no line for {name}."
+        found["UNKNOWN_PO_LINE", _LINE, f"{po_number}/{name}"] = message
     for name, (quantity, since) in receipts.on_hold.items():
         if row["clock"] - since >= INSPECTION_MS:
             message = f"{quantity} on line {name} wait for inspection; the ERP does not know of them."
@@ -67,7 +65,7 @@ def _supply_due(row: Row, ladder: Ladder) -> int:
         return 0
     today, fence = row["clock"] // DAY_MS, order["fence"]
     soonest = 0
-    for line in ladder.lines.values():
+    for line in (*ladder.lines.values(), *ladder.unlisted):
         for _, shipment, _, date, state in line.parts:
             if state == "TENTATIVE":
                 continue
@@ -132,7 +130,3 @@ def _delivered_short(found: Found, row: Row, line: Line, po_number: str, shipmen
     if state == "DELIVERED" and missing > quantity * line.under // 100:
         message = f"Shipment {shipment} was delivered; {missing} of {quantity} on line {line.line} were not received."
         found["SHORT_RECEIPT", _SHIPMENT_LINE, f"{shipment}/{po_number}/{line.line}"] = message
-
-
-def _unknown_line(found: Found, po_number: str, name: str) -> None:
-    found["UNKNOWN_PO_LINE", _LINE, f"{po_number}/{name}"] = f"Purchase order {po_number} has no line for {name}."

@@ -1,0 +1,176 @@
+"""Which line of a purchase order what was shipped and received belongs to, however the papers name the line. Pure.
+
+By the line they name. Where they name none, or one that the order does not have, the order's lines of the SKU share it:
+so a quantity is not expected of the order beside the shipment that brings it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tables.acknowledgement import UNANSWERED, Answer
+from tables.ledger_entry import Part
+
+Voyage = tuple[str, str, str, int, int, int]
+"""One shipment as far as one line is concerned: shipment, location, sku, arrival date, quantity, received."""
+Named = tuple[str, str]
+"""A line as it was named (empty: it was not), and the SKU."""
+
+
+class Line:
+    """One line with everything said about it. Of one that is not the order's only voyages are expected.
+
+    `direct` is received against the order itself, `by_shipment` against shipments; `shipped` counts of an
+    over-received shipment what came; tolerances are percent of `ordered`.
+    """
+
+    __slots__ = (
+        "by_shipment", "direct", "known", "line", "ordered", "over", "parts", "reply", "requested", "shipped", "sku",
+        "under", "voyages",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        line: str,
+        sku: str,
+        ordered: int = 0,
+        requested: int = 0,
+        over: int = 0,
+        under: int = 0,
+        reply: Answer | None = None,
+    ) -> None:
+        self.line, self.sku = line, sku
+        self.known = reply is not None
+        self.reply = reply or UNANSWERED
+        self.ordered, self.requested = ordered, requested
+        self.over, self.under = over, under
+        self.voyages: list[Voyage] = []
+        self.direct = self.shipped = self.by_shipment = 0
+        self.parts: list[Part] = []
+
+    @property
+    def received(self) -> int:
+        return self.direct + self.by_shipment
+
+    @property
+    def expected_sku(self) -> str:
+        return self.reply.substitute or self.sku
+
+    def ship(self, voyage: Voyage) -> None:
+        _, _, _, _, quantity, received = voyage
+        self.voyages.append(voyage)
+        self.shipped += max(received, quantity)
+        self.by_shipment += received
+
+
+class Placing:
+    """Hands shipments and receipts to the lines of an order, which are changed by it."""
+
+    def __init__(self, lines: dict[str, Line]) -> None:
+        self.lines = lines
+        """Of the order, by number."""
+        self.unlisted: dict[Named, Line] = {}
+        """What has come or is under way that the order has no line for."""
+        self.given: dict[Named, dict[str, int]] = {}
+        """What was received and does not stand on the line it names: the lines it was given to, the surplus on the
+        last, and how much."""
+        self.unknown: set[str] = set()
+        """Lines that were named and are not the order's, and SKUs of which it has none."""
+        self.settled: dict[str, int] = {}
+        """Received by `sku|location`, where the stock names the order."""
+        self._by_sku: dict[str, list[Line]] = {}
+
+    def ship(self, shipped: Mapping[str, Any]) -> None:
+        """Hand every line its voyages, earliest arrival first; those that name no line of the order come last."""
+        voyages = shipped.items()
+        if len(shipped) > 1:
+            voyages = sorted(voyages, key=lambda voyage: (voyage[1][2], voyage[0]))  # type: ignore[assignment]
+        loose: list[tuple[str, Voyage]] = []
+        for shipment, (_, location, date, shipped_lines) in voyages:
+            for name, sku, quantity, received, held, *_ in shipped_lines:
+                voyage = (shipment, location, sku, date, quantity, received)
+                line = self.lines.get(name)
+                if line is None:
+                    loose.append((name, voyage))
+                else:
+                    line.ship(voyage)
+                if received:
+                    self._settle(sku, location, received - sum(held[at] for at in held if "|" in at))
+        for name, voyage in loose:
+            self._ship_unnamed(name, voyage)
+        for line in self.lines.values() if loose else ():
+            line.voyages.sort(key=lambda voyage: (voyage[3], voyage[0]))
+
+    def receive(self, received: Mapping[str, int]) -> None:
+        """Hand every line what names the order and not its shipment."""
+        loose: dict[Named, int] = {}
+        for place, quantity in received.items():
+            sku, location, _, name = place.split("|", 3)
+            self._settle(sku, location, quantity)
+            line = self.lines.get(name)
+            if line is None:
+                loose[name, sku] = loose.get((name, sku), 0) + quantity
+            else:
+                line.direct += quantity
+        for (name, sku), quantity in sorted(loose.items()):
+            if quantity:
+                self._receive_unnamed(name, sku, quantity)
+        for line in (*self.lines.values(), *self.unlisted.values()):
+            line.direct = max(line.direct, 0)  # a correction may come before the receipt it corrects
+
+    def _settle(self, sku: str, location: str, quantity: int) -> None:
+        """What was unloaded elsewhere than where its shipment was sent settles nothing: its stock names no order."""
+        key = f"{sku}|{location}"
+        self.settled[key] = self.settled.get(key, 0) + quantity
+
+    def _ship_unnamed(self, name: str, voyage: Voyage) -> None:
+        """Fill the lines of the SKU in order up to what they ordered and nobody ships, the surplus to the last."""
+        shipment, location, sku, date, quantity, received = voyage
+        takers = self._lines_of(sku)
+        if name or not takers:
+            self.unknown.add(name or sku)
+        if not takers:
+            self._unlisted(name, sku).ship(voyage)
+            return
+        given = self.given.setdefault((name, sku), {})
+        for line in takers:
+            room = max(0, line.ordered - line.shipped)
+            left, came = (quantity, received) if line is takers[-1] else (min(quantity, room), min(received, room))
+            if left or came:
+                line.ship((shipment, location, sku, date, left, came))
+            quantity -= left
+            received -= came
+            given[line.line] = given.get(line.line, 0) + came
+
+    def _receive_unnamed(self, name: str, sku: str, quantity: int) -> None:
+        """Fill the lines of the SKU in order up to what they ordered, the surplus to the last.
+
+        Where the order has none, what was shipped of the SKU, first by that name.
+        """
+        takers = self._lines_of(sku)
+        if not takers:
+            lines = (*self.lines.values(), *self.unlisted.values())
+            takers = [line for line in lines if any(voyage[2] == sku for voyage in line.voyages)]
+            takers.sort(key=lambda line: line.line != name)
+        if name or not takers:
+            self.unknown.add(name or sku)
+        if not takers:
+            self._unlisted(name, sku).direct += quantity
+            return
+        given = self.given.setdefault((name, sku), {})
+        for line in takers:
+            room = (line.ordered if line.known else line.shipped) - line.received
+            taken = quantity if line is takers[-1] else max(0, min(room, quantity))
+            line.direct += taken
+            quantity -= taken
+            given[line.line] = given.get(line.line, 0) + taken
+
+    def _unlisted(self, name: str, sku: str) -> Line:
+        return self.unlisted.setdefault((name, sku), Line(name, sku))
+
+    def _lines_of(self, sku: str) -> list[Line]:
+        """The order's lines of a SKU, and those for which the supplier offers it."""
+        if not self._by_sku:
+            for line in self.lines.values():
+                for of in {line.sku, line.expected_sku}:
+                    self._by_sku.setdefault(of, []).append(line)
+        return self._by_sku.get(sku, [])
