@@ -16,7 +16,10 @@ LIST_AGAIN_S = 0.1
 DAY_MS = 86_400_000
 FOREVER_MS = -1
 Wanted = dict[str, dict[str, str]]
-CHANGELOG = {"cleanup.policy": "compact", "max.message.bytes": "1048576"}
+CHANGELOG = {"cleanup.policy": "compact", "max.message.bytes": str(8 << 20)}
+"""A row holds all that is known of a document or a position: it may be far larger than any record that comes in."""
+AT_LEAST = "max.message.bytes"
+"""A site may allow more of it than is wanted."""
 
 
 class TopicMismatch(RuntimeError):
@@ -143,7 +146,7 @@ def _settings(admin: AdminClient, wanted: Wanted, topics: Mapping[str, Topic]) -
         actual = future.result(TIMEOUT)
         for key, value in wanted[resource.name].items():
             found = actual[key].value if key in actual else None
-            if found is not None and _parts(found) != _parts(value):
+            if found is not None and _differs(key, found, value):
                 findings.append(
                     f"{resource.name}: {key} is {found}, wanted {value}; "
                     f"rpk topic alter-config {resource.name} --set {key}={value}, or with Apache Kafka kafka-configs.sh "
@@ -160,6 +163,10 @@ def _keep(topic: Topic, found: str) -> str:
     if int(found) == FOREVER_MS or (not rest and days >= least):
         return f"keep that: have {written(topic.name, None if rest else days)} in {VARIABLE}"
     return f"choose another: {topic.name}=DAYS in {VARIABLE}, {least} at least, and alter it to that"
+
+
+def _differs(key: str, found: str, wanted: str) -> bool:
+    return int(found) < int(wanted) if key == AT_LEAST else _parts(found) != _parts(wanted)
 
 
 def _parts(value: str) -> set[str]:

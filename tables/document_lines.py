@@ -9,7 +9,7 @@ from tables.reference import KnownItem, Reference
 from tables.refusal import Refused
 from tables.units import QUANTITY_LIMIT, Inexact, to_base
 
-Line = TypeVar("Line")
+Line = TypeVar("Line", bound=Mapping[str, Any])
 Record = Mapping[str, Any]
 
 
@@ -103,6 +103,7 @@ def every_line(
         except Refused as refused:
             faults.append(refused)
     if not faults:
+        _check_names(subject, at, done)
         return done
     first = next((fault for fault in faults if not fault.waits), faults[0])
     if len(faults) > 1:
@@ -110,6 +111,16 @@ def every_line(
     if first.waits:
         first.wait_for({wait for fault in faults for wait in fault.waits})
     raise first
+
+
+def _check_names(subject: tuple[str, str], at: Inbound, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Codes of ours may be longer than those in the document: what was small enough may not be any more."""
+    size = sum(len(text.encode()) for line in lines for text in line.values() if type(text) is str)
+    if size > at.rules.max_names:
+        most = at.rules.max_names
+        raise Refused(
+            "OVERSIZED", subject, f"names and texts of its lines, in our codes: {size} bytes; {most} are allowed"
+        )
 
 
 def check_lines_differ(subject: tuple[str, str], lines: Iterable[Record]) -> None:

@@ -28,6 +28,9 @@ class IntakeRules:
     """Largest scan taken; its texts go into several records and keys."""
     max_lines: int = 2_000
     """Most lines of a document."""
+    max_names: int = 256 << 10
+    """Bytes that the texts of a document's lines may take, items and locations by our own codes: its row repeats each of
+    them up to 15 times, and has to fit a record of the changelog in every state (schemas/topics_admin.py)."""
     park_ms: int = 30 * DAY_MS
     """How long a record waits by itself for reference data; afterwards its exception is replayed by hand."""
     watermark_ms: int = 1_000

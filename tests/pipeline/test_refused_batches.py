@@ -1,7 +1,7 @@
 """A batch that the broker refuses: nothing of its transaction is committed, and whoever reads the log knows what to do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from schemas import topics_admin
 from schemas.clock import wall_ms
 from streams import delivery, task
 from streams.delivery import BatchRefused, Delivery
@@ -20,14 +21,16 @@ from tables.outcome import Outcome, pack_row
 
 pytestmark = pytest.mark.stack
 APP, CHANGELOG, OUTPUT, INPUT = "refusing", "refusing-orders-changelog", "refusing-ledger", "refusing-input"
+AS_MADE = "refusing-wide-changelog"
 TIGHT, HOUR_MS = 20_000, 3_600_000
 SMALL, LARGE = pack_row(b"x" * 100, 1, 0), pack_row(b"x" * 2 * TIGHT, 1, 0)
 
 
 @pytest.fixture(scope="module")
 def topics(bootstrap: str) -> str:
-    """A changelog that takes little, an output and an input as large as any."""
+    """A changelog that takes little and one as `topics apply` makes them, an output and an input."""
     configs = {CHANGELOG: {"max.message.bytes": str(TIGHT), "cleanup.policy": "compact"}, OUTPUT: {}, INPUT: {}}
+    configs[AS_MADE] = topics_admin.CHANGELOG
     new = [NewTopic(name, 1, 1, config=config) for name, config in configs.items()]
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for made in admin.create_topics(new).values():
@@ -36,7 +39,7 @@ def topics(bootstrap: str) -> str:
 
 
 @asynccontextmanager
-async def owner(bootstrap: str, clock: Callable[[], int] = wall_ms) -> AsyncIterator[tuple[Task, list[BaseException]]]:
+async def owner(bootstrap: str, changelog: str = CHANGELOG) -> AsyncIterator[tuple[Task, list[BaseException]]]:
     """A task that owns the partition, and what it would leave its process with."""
     left: list[BaseException] = []
     plan = TaskPlan(
@@ -45,8 +48,8 @@ async def owner(bootstrap: str, clock: Callable[[], int] = wall_ms) -> AsyncIter
         encode=lambda _, record: record["bytes"],
         partition=lambda *_: 0,
         compacted=frozenset(),
-        clock=clock,
-        changelogs={"orders": CHANGELOG},
+        clock=wall_ms,
+        changelogs={"orders": changelog},
         interval=0.01,
         timeout_ms=10_000,
         pace=Pace(2.5),
@@ -129,6 +132,17 @@ async def test_a_clock_ahead_of_the_brokers_is_told_as_one(topics: str, monkeypa
     assert "InvalidTimestamp" in str(left[0])
     assert "NTP" in str(left[0])
     assert await committed(topics) == before
+
+
+async def test_rows_of_several_megabytes_are_written_and_read_back(topics: str) -> None:
+    """The largest rows, one after the other, pass through producer, topic and recovery."""
+    large = {b"L%d" % n: pack_row(bytes([n]) * (7 << 20), 1, 0) for n in range(3)}
+    async with owner(topics, AS_MADE) as (owned, left):
+        await commit(owned, 70, large)
+
+    assert left == []
+    async with owner(topics, AS_MADE) as (owned, _):
+        assert owned.stages["orders"].rows == large
 
 
 async def test_without_the_guard_the_row_is_lost_in_silence(topics: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,13 @@ def test_another_setting_is_an_error_with_the_command_that_mends_it(
     assert f"rpk topic alter-config {deltas.name} --set {key}={deltas.config[key]}" in str(refusal.value)
 
 
+def test_a_topic_may_take_larger_records_than_is_wanted(bootstrap: str, deltas: Topic):
+    """Whoever raised a topic's limit, as a worker may have asked for, is not told to lower it again."""
+    created(bootstrap, deltas, **{"max.message.bytes": "9000000"})
+
+    assert [] == topics_admin.apply({"bootstrap.servers": bootstrap}, partitions=PARTITIONS)
+
+
 @pytest.mark.parametrize(("days", "ms"), [(45, "3888000000"), (None, "-1")], ids=["45 days", "for ever"])
 def test_a_retention_of_the_sites_own_is_created_and_verified(bootstrap: str, deltas: Topic, days: int | None, ms: str):
     """What the site chose is what is made and what is right from then on."""
