@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from monitoring.counters import increase
 from monitoring.objectives import ERRORS
 from monitoring.panels import Choice, Dashboard, Panel, Query, Row, quantile, rate
 
@@ -45,9 +46,9 @@ INTEGRATION: Final = Dashboard(
                     "Dead letters",
                     "Records that cannot be decoded, in an hour.",
                     (
-                        Query("sum by (category) (increase(stockstream_dead_letters_total[1h]))", "{{category}}"),
-                        Query("sum by (category) (increase(stockstream_erp_dead_letters_total[1h]))", "postings: {{category}}"),
-                        Query("sum by (topic) (increase(stockstream_undecodable_total[1h]))", "passed over: {{topic}}"),
+                        Query(increase("stockstream_dead_letters_total", "1h", "category"), "{{category}}"),
+                        Query(increase("stockstream_erp_dead_letters_total", "1h", "category"), "postings: {{category}}"),
+                        Query(increase("stockstream_undecodable_total", "1h", "topic"), "passed over: {{topic}}"),
                     ),
                     bad=1,
                 ),

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from monitoring.counters import increase
 from monitoring.objectives import ERRORS
 from monitoring.panels import Choice, Dashboard, Panel, Query, Row, quantile, rate
 
@@ -105,7 +106,7 @@ OPERATIONS: Final = Dashboard(
                 Panel(
                     "Divergence from snapshots",
                     "Base units by which the ERP's and the WMS's snapshots differed from the ledger, in an hour.",
-                    (Query(f"sum by (location) (increase(stockstream_stock_divergence_units_total{{{HERE}}}[1h]))", "{{location}}"),),
+                    (Query(increase("stockstream_stock_divergence_units_total", "1h", "location", match=HERE), "{{location}}"),),
                 ),
                 Panel(
                     "Reservations decided",

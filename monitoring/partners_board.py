@@ -2,13 +2,19 @@
 
 from typing import Final
 
+from monitoring.counters import increase
 from monitoring.objectives import ERRORS
 from monitoring.panels import Choice, Dashboard, Panel, Query, Row
 
 WHO: Final = 'partner=~"$partner"'
 _ACKNOWLEDGED: Final = (
-    f"sum by (partner) (increase(stockstream_purchase_orders_acknowledged_total{{{WHO}}}[7d]))\n/\n"
-    f"sum by (partner) (increase(stockstream_purchase_orders_total{{{WHO}}}[7d]))"
+    f"{increase('stockstream_purchase_orders_acknowledged_total', '7d', 'partner', match=WHO)}\n/\n"
+    f"{increase('stockstream_purchase_orders_total', '7d', 'partner', match=WHO)}"
+)
+
+_THEIRS: Final = (
+    'category=~"LINE_REJECTED|ACK_.*|SUBSTITUTION|OVER_.*|SHORT_RECEIPT|RECEIPT_WITHOUT_NOTICE|SUPPLY_OVERDUE|LATE_NOTICE'
+    '|SHIPMENT_.*|UNKNOWN_P.*"'
 )
 
 PARTNERS: Final = Dashboard(
@@ -65,13 +71,13 @@ PARTNERS: Final = Dashboard(
                 Panel(
                     "Lines received, a day",
                     "In full, in time or late.",
-                    (Query(f"sum by (partner, outcome) (increase(stockstream_order_lines_received_total{{{WHO}}}[1d]))", "{{partner}} {{outcome}}"),),
+                    (Query(increase("stockstream_order_lines_received_total", "1d", "partner", "outcome", match=WHO), "{{partner}} {{outcome}}"),),
                     width=8, stack=True,
                 ),
                 Panel(
                     "Announced shipments, a day",
                     "Before the goods, or after.",
-                    (Query(f"sum by (partner, outcome) (increase(stockstream_ship_notices_total{{{WHO}}}[1d]))", "{{partner}} {{outcome}}"),),
+                    (Query(increase("stockstream_ship_notices_total", "1d", "partner", "outcome", match=WHO), "{{partner}} {{outcome}}"),),
                     width=8, stack=True,
                 ),
                 Panel(
@@ -88,7 +94,7 @@ PARTNERS: Final = Dashboard(
                 Panel(
                     "Raised",
                     "What suppliers' and carriers' documents cause, in a day.",
-                    (Query('sum by (category) (increase(stockstream_exceptions_raised_total{category=~"LINE_REJECTED|ACK_.*|SUBSTITUTION|OVER_.*|SHORT_RECEIPT|RECEIPT_WITHOUT_NOTICE|SUPPLY_OVERDUE|LATE_NOTICE|SHIPMENT_.*|UNKNOWN_P.*"}[1d]))', "{{category}}"),),
+                    (Query(increase("stockstream_exceptions_raised_total", "1d", "category", match=_THEIRS), "{{category}}"),),
                     width=12, stack=True,
                 ),
                 Panel(

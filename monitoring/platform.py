@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from monitoring.counters import increase
 from monitoring.rules import Alert, Group, Recording
+from schemas.metrics import DEAD_LETTERS, ERP_DEAD_LETTERS, INTAKE, RAISED, UNDECODABLE, VIEW_RECORDS
 
 TARGET: Final = Recording(
     "stockstream:target_up",
@@ -16,6 +18,11 @@ A process that leaves before it serves /metrics has no series but `up`; a target
 LOOK_BACK: Final = "7d"
 """How long a kind of process that was ready is still expected: longer than a week-end with holidays around it, and well
 within the 15 days that Prometheus keeps by default."""
+
+_UNREADABLE: Final = 'outcome="undecodable"'
+_DUPLICATE: Final = 'outcome="duplicate"'
+_DIVERGENCE: Final = 'category="STOCK_DIVERGENCE"'
+_SNAPSHOTS: Final = 'topic="erp.stock-snapshots", outcome="accepted"'
 
 ALERTS: Final = (
     Alert(
@@ -97,15 +104,16 @@ ALERTS: Final = (
     ),
     Alert(
         "StockstreamDeadLetters",
-        "sum by (category) (increase(stockstream_dead_letters_total[15m])) > 0\n"
-        "or\nsum by (category) (increase(stockstream_erp_dead_letters_total[15m])) > 0",
+        f"{increase(DEAD_LETTERS.name, '15m', 'category')} > 0\nor\n"
+        f"{increase(ERP_DEAD_LETTERS.name, '15m', 'category')} > 0",
         "warning",
         "{{ $value | humanize }} records could not be read ({{ $labels.category }})",
         "They are in dead-letters with their bytes; the producer's owner has to mend them and send them again.",
     ),
     Alert(
         "StockstreamUndecodable",
-        "sum by (topic) (increase(stockstream_undecodable_total[15m])) > 0",
+        f"{increase(UNDECODABLE.name, '15m', 'topic')} > 0\nor\n"
+        f"{increase(VIEW_RECORDS.name, '15m', 'topic', match=_UNREADABLE)} > 0",
         "critical",
         "A connector passed over {{ $value | humanize }} records of {{ $labels.topic }} it could not read",
         "These are our own records: a newer worker's schema that this connector cannot read, or a stranger writes there.",
@@ -168,8 +176,7 @@ ALERTS: Final = (
     ),
     Alert(
         "StockstreamStockDiverges",
-        'sum (increase(stockstream_exceptions_raised_total{category="STOCK_DIVERGENCE"}[1d]))\n/\n'
-        'sum (increase(stockstream_intake_records_total{topic="erp.stock-snapshots", outcome="accepted"}[1d]))\n> 0.02',
+        f"{increase(RAISED.name, '1d', match=_DIVERGENCE)}\n/\n{increase(INTAKE.name, '1d', match=_SNAPSHOTS)}\n> 0.02",
         "warning",
         "{{ $value | humanizePercentage }} of the stock snapshots of a day differ from the ledger",
         "Two per cent is the limit. A feed loses movements, or another system books past us.",
@@ -177,8 +184,7 @@ ALERTS: Final = (
     ),
     Alert(
         "StockstreamDuplicates",
-        'sum by (topic) (rate(stockstream_intake_records_total{outcome="duplicate"}[30m]))\n/\n'
-        "sum by (topic) (rate(stockstream_intake_records_total[30m]))\n> 0.5",
+        f"{increase(INTAKE.name, '30m', 'topic', match=_DUPLICATE)}\n/\n{increase(INTAKE.name, '30m', 'topic')}\n> 0.5",
         "warning",
         "More than half of {{ $labels.topic }} are repeats",
         "They are dropped, so nothing counts twice; a producer sends again without end.",

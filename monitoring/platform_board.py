@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from monitoring.counters import increase
 from monitoring.panels import Dashboard, Panel, Query, Row, quantile, quantiles, rate
 
 PLATFORM: Final = Dashboard(
@@ -186,8 +187,8 @@ PLATFORM: Final = Dashboard(
                     "Outages and positions read again",
                     "In an hour.",
                     (
-                        Query("sum by (what) (increase(stockstream_view_outages_total[1h]))", "{{what}} away"),
-                        Query("sum by (why) (increase(stockstream_view_repositioned_total[1h]))", "read again: {{why}}"),
+                        Query(increase("stockstream_view_outages_total", "1h", "what"), "{{what}} away"),
+                        Query(increase("stockstream_view_repositioned_total", "1h", "why"), "read again: {{why}}"),
                     ),
                     width=8,
                 ),
