@@ -106,28 +106,35 @@ def _stock(intake: Intake, positions: dict[str, dict[str, Any]]) -> None:
 
 
 def _transfers(intake: Intake) -> dict[str, list[dict[str, Any]]]:
-    """What is on the way between warehouses, by transfer."""
-    left: dict[tuple[str, str], int] = defaultdict(int)
+    """What is on the way between warehouses, by transfer. Only sellable goods will be for sale when they arrive.
+
+    What arrives in another state than it left in is taken off the rest of its transfer.
+    """
+    left: dict[tuple[str, str], dict[bool, int]] = defaultdict(lambda: {True: 0, False: 0})
     date: dict[tuple[str, str], int] = {}
     for scan in intake.scans:
         if scan.kind == "TRANSFER_OUT":
             place = (f"{scan.sku}|{scan.to_location}", scan.number)
-            left[place] += scan.quantity
+            left[place][scan.disposition in (None, "available")] += scan.quantity
             day = scan.occurred_at // DAY + TRANSFER_DAYS
             date[place] = min(date.get(place, day), day)
         elif scan.kind == "TRANSFER_IN" and scan.reference == "TRANSFER":
-            left[f"{scan.sku}|{scan.location}", scan.number] -= scan.quantity
+            place = (f"{scan.sku}|{scan.location}", scan.number)
+            left[place][scan.disposition in (None, "available")] -= scan.quantity
     parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for (key, number), quantity in left.items():
-        if quantity > 0:
+    for (key, number), by_state in left.items():
+        surplus = -sum(quantity for quantity in by_state.values() if quantity < 0)
+        for sellable, quantity in by_state.items():
+            if quantity <= surplus:
+                continue
             parts[key].append(
                 {
                     "po_number": number,
                     "line": "",
                     "shipment": None,
-                    "quantity": quantity,
+                    "quantity": quantity - surplus,
                     "date": date[key, number],
-                    "state": "TRANSFER",
+                    "state": "TRANSFER" if sellable else "TRANSFER_UNSELLABLE",
                     "fence": TRANSFER_FENCE,
                     "offset": TRANSFER_OFFSET,
                 }
@@ -147,7 +154,9 @@ def safety_stock(rules: Mapping[str, list[dict[str, Any]]], key: str) -> int:
 
 def promise(position: Mapping[str, Any], safety: int, today: int) -> dict[str, Any]:
     """The published answer for one position, from its stock, what is expected and what is promised away."""
-    parts = sorted(position["parts"], key=lambda p: (p["date"], p["po_number"], p["line"], p["shipment"] or ""))
+    parts = sorted(
+        position["parts"], key=lambda p: (p["date"], p["po_number"], p["line"], p["shipment"] or "", p["state"])
+    )
     change: dict[int, int] = defaultdict(int)
     placed: list[int] = []
     for part in parts:

@@ -93,6 +93,8 @@ class Intake:
             valid = quantity > 0
         if not valid:
             raise Refused("quantity")
+        if kind == "COUNT" and scan["lot"]:
+            raise Refused("a count of one lot")
         if scan["occurred_at"] >= self._latest:
             raise Refused("future")
         for location in (scan["location"], scan["to_location"]):

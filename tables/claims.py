@@ -20,7 +20,9 @@ A hold's line is the coordinate of the request, its shipment the order it is con
 ClaimFacts = list[Any]
 """Settled, moved, fence_days, offset_days, parts: a list, as the row has it."""
 Transit = list[Any]
-"""Quantity left but not arrived (negative: arrived before it was known to have left), arrival date or none."""
+"""Sellable quantity left but not arrived (negative: more arrived than is known to have left), arrival date or none; then,
+where there is any of it, the same of stock that is not sellable, and whether somebody was told that it is overdue.
+"""
 RESERVATION: Final = "RESERVATION:"
 CONFIRMED: Final = "CONFIRMED:"
 """What stock is held for, as references of demand claims: a reservation, and one an order is to take over."""
@@ -121,21 +123,68 @@ def lapse(claims: dict[str, ClaimFacts], reference: str, reservations: Sequence[
     return gone
 
 
-def transfer(transit: dict[str, Transit], reference: str, quantity: int, left_at: int | None) -> None:
+def transfer(
+    transit: dict[str, Transit], reference: str, quantity: int, left_at: int | None, *, sellable: bool = True
+) -> None:
     """Add one leg of a transfer to what is on its way here; `left_at` (ms) is known from the leaving leg only.
 
     The arrival date (days since the epoch) is two days after the first leg that left.
     """
-    known = transit.get(reference)
-    total = quantity + (known[0] if known else 0)
-    if not total:
+    sound, date, other, told = _legs(transit.get(reference))
+    if sellable:
+        sound += quantity
+    else:
+        other += quantity
+    if not sound + other:
         transit.pop(reference, None)
         return
-    date = known[1] if known else None
     if left_at is not None:
         arrival = left_at // _DAY + TRANSFER_DAYS
         date = arrival if date is None else min(date, arrival)
-    transit[reference] = [total, date]
+    transit[reference] = _transit(sound, date, other, told)
+
+
+def in_transit(facts: Transit) -> tuple[int, int]:
+    """What is still on its way, sellable and not: what arrived in another state than it left in is off the rest."""
+    sound, _, other, _ = _legs(facts)
+    if sound < 0 < other:
+        return 0, sound + other
+    if other < 0 < sound:
+        return sound + other, 0
+    return sound, other
+
+
+def overdue(transit: dict[str, Transit], today: int) -> list[tuple[str, int, int]]:
+    """Transfers past their fence of which nobody was told yet: reference, quantity, date. They count as told now."""
+    found: list[tuple[str, int, int]] = []
+    for reference, facts in transit.items():
+        sound, date, other, told = _legs(facts)
+        if not told and date is not None and today - date > TRANSFER_FENCE and sound + other > 0:
+            found.append((reference, sound + other, date))
+            transit[reference] = _transit(sound, date, other, True)
+    return found
+
+
+def settle(transit: dict[str, Transit], reference: str) -> None:
+    """Nobody has to do anything about a transfer any more: told of again, it is news."""
+    sound, date, other, _ = _legs(transit[reference])
+    transit[reference] = _transit(sound, date, other, False)
+
+
+def is_told(facts: Transit | None) -> bool:
+    """Whether somebody was told that a transfer is overdue."""
+    return bool(_legs(facts)[3])
+
+
+def _legs(facts: Transit | None) -> tuple[int, int | None, int, bool]:
+    if facts is None:
+        return 0, None, 0, False
+    sound, date, *more = facts
+    return (sound, date, more[0], more[1]) if more else (sound, date, 0, False)
+
+
+def _transit(sound: int, date: int | None, other: int, told: bool) -> Transit:
+    return [sound, date, other, told] if other or told else [sound, date]
 
 
 def _order(part: list[Any]) -> DateKey:

@@ -88,6 +88,7 @@ CATEGORIES: dict[str, Category] = {
     "NEGATIVE_STOCK": Category("HIGH", "inventory-control", "Count the position; a movement is missing or wrong."),
     "COUNT_BEYOND_JOURNAL": Category("HIGH", "inventory-control", "Count the position again; this count came too late."),
     "STOCK_DIVERGENCE": Category("MEDIUM", "inventory-control", "Compare with the ERP and post the difference."),
+    "TRANSFER_OVERDUE": Category("HIGH", "inventory-control", "Find the goods and scan them in, or correct the transfer's TRANSFER_OUT by what never left or is lost."),
     # ---- channels
     "WEBHOOK_UNDELIVERABLE": Category("HIGH", "channels", "Mend the receiver or its declaration; then `stockstream webhooks enable`."),
     "SHOP_DIVERGENCE": Category("LOW", "channels", "Find out what else changes the shop's quantities, or wait for its orders."),

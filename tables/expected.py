@@ -6,7 +6,7 @@ from typing import Final
 from tables import claims
 
 COUNTED: Final = frozenset({"ORDERED", "ACKNOWLEDGED", "IN_TRANSIT", "TRANSFER"})
-"""States of supply that count towards ATP; TENTATIVE is only shown."""
+"""States of supply that count towards ATP; TENTATIVE and TRANSFER_UNSELLABLE are only shown."""
 
 Listed = tuple[int, str, str, str | None, int, str, bool]
 """Date, document, line, shipment, quantity, state, overdue."""
@@ -41,12 +41,18 @@ def expected(
         for line, shipment, quantity, date, state in claims.remaining(claim):
             day = today if date is None else date
             place((day, document, line, shipment, quantity, state, day < today), fence, offset)
-    for reference, (total, date) in transit.items():
-        if total > 0 and date is not None:
-            part = (date, reference.partition(":")[2], "", None, total, "TRANSFER", date < today)
-            place(part, claims.TRANSFER_FENCE, claims.TRANSFER_OFFSET)
+    for reference, facts in transit.items():
+        date, document = facts[1], reference.partition(":")[2]
+        if date is None:
+            continue
+        for quantity, state in zip(claims.in_transit(facts), ("TRANSFER", "TRANSFER_UNSELLABLE"), strict=True):
+            if quantity > 0:
+                part = (date, document, "", None, quantity, state, date < today)
+                place(part, claims.TRANSFER_FENCE, claims.TRANSFER_OFFSET)
+                if today - date <= claims.TRANSFER_FENCE and not claims.is_told(facts):
+                    days.append(max(today, date + claims.TRANSFER_FENCE) + 1)  # when somebody has to be told of it
     return sorted(listed, key=_order), counted, days
 
 
-def _order(part: Listed) -> tuple[int, str, str, str]:
-    return part[0], part[1], part[2], part[3] or ""
+def _order(part: Listed) -> tuple[int, str, str, str, str]:
+    return part[0], part[1], part[2], part[3] or "", part[5]

@@ -51,7 +51,7 @@ Figures = tuple[int, int, int]
 Hold = tuple[str, int, str | None]
 """Reference of what stock is held for, quantity (0: no more), the order it is confirmed for."""
 Finding = tuple[str, str, int, int]
-"""Exception category, disposition, the figure found, the figure compared with."""
+"""Exception category, disposition (or reference of a transfer), the figure found, the figure compared with."""
 
 
 class Position:
@@ -182,7 +182,7 @@ class Position:
         kind = entry["kind"]
         self._mark(entry, kind)
         if kind == "CLOCK":
-            return ()
+            return self._overdue() if self.transit else ()
         at = entry["occurred_at"]
         source = entry["source"]
         for stamp in self.stamps:
@@ -196,9 +196,12 @@ class Position:
             self._new_stamp([source, at, entry["recorded_at"], entry["coordinate"]])
         if (sign := SIGNS.get(kind)) is not None:
             quantity = entry["quantity"]
+            arrived: Sequence[Finding] = ()
             if (reference := entry["reference"]) is not None:
-                self._settle(kind, reference, quantity)
+                arrived = self._settle(entry, kind, reference, quantity)
             findings = self._move(entry["disposition"], sign * quantity, at)
+            if arrived:
+                findings = (*findings, *arrived)
         elif kind == "MOVE":
             out = self._move(entry["disposition"], -entry["quantity"], at)
             findings = (*out, *self._move(entry["to_disposition"] or SELLABLE, entry["quantity"], at))
@@ -207,11 +210,10 @@ class Position:
         elif kind == "SNAPSHOT":
             findings = self._compare(entry["disposition"], entry["quantity"], at)
         else:
-            self._claim(entry)
-            findings = ()
+            findings = self._claim(entry)
         if at > self.as_of:
             self.as_of = at
-        return findings
+        return (*findings, *self._overdue()) if self.transit else findings
 
     def set_policy(self, entry: LedgerEntry, segment: str, safety_stock: int) -> None:
         """Take in a POLICY entry of the SKU as far as it concerns this position."""
@@ -316,7 +318,7 @@ class Position:
             ours -= journal.since(self.journal, at, 1 + list(self.others).index(disposition))
         return () if ours == quantity else (("STOCK_DIVERGENCE", disposition, ours, quantity),)
 
-    def _settle(self, kind: str, reference: str, quantity: int) -> None:
+    def _settle(self, entry: LedgerEntry, kind: str, reference: str, quantity: int) -> Sequence[Finding]:
         """Count a movement against the document it names."""
         if kind == "ISSUE":
             if reference.startswith("SALES_ORDER:"):
@@ -329,15 +331,31 @@ class Position:
                 self.supply = self.supply or {}
                 claims.move(self.supply, reference, quantity)
         elif kind == "TRANSFER_IN" and reference.startswith("TRANSFER:"):
-            self.transit = self.transit or {}
-            claims.transfer(self.transit, reference, -quantity, None)
+            return self._transfer(entry, reference, -quantity, None)
+        return ()
 
-    def _claim(self, entry: LedgerEntry) -> None:
+    def _transfer(self, entry: LedgerEntry, reference: str, quantity: int, left_at: int | None) -> Sequence[Finding]:
+        """Take in one leg; nothing being on its way any more, who was told that it is overdue hears of it."""
+        transit = self.transit = self.transit or {}
+        told = claims.is_told(transit.get(reference))
+        claims.transfer(transit, reference, quantity, left_at, sellable=entry["disposition"] == SELLABLE)
+        facts = transit.get(reference)
+        if not told or (facts is not None and sum(claims.in_transit(facts)) > 0):
+            return ()
+        if facts is not None:
+            claims.settle(transit, reference)
+        return (("TRANSFER_OVERDUE", reference, 0, 0),)
+
+    def _overdue(self) -> Sequence[Finding]:
+        """Transfers of which somebody has to be told now."""
+        late = claims.overdue(self.transit or {}, self.clock // DAY)
+        return [("TRANSFER_OVERDUE", reference, quantity, date) for reference, quantity, date in late]
+
+    def _claim(self, entry: LedgerEntry) -> Sequence[Finding]:
         kind, claim, reference = entry["kind"], entry["claim"], entry["reference"] or ""
         if kind == "TRANSFER_DUE":
-            self.transit = self.transit or {}
-            claims.transfer(self.transit, reference, entry["quantity"], entry["occurred_at"])
-        elif kind == "EXPECT" and claim is not None:
+            return self._transfer(entry, reference, entry["quantity"], entry["occurred_at"])
+        if kind == "EXPECT" and claim is not None:
             self.supply = self.supply or {}
             claims.restate(self.supply, reference, claim)
         elif kind == "ALLOCATE" and claim is not None:
@@ -347,6 +365,7 @@ class Position:
             self.allocated += claims.outstanding(demand.get(reference)) - before
             self.allocated -= claims.lapse(demand, reference, claim["reservations"])
             self.backorders = backordered(self.backorders, reference, claim)
+        return ()
 
     # ---- the promise --------------------------------------------------------------------------------------------
 

@@ -41,6 +41,12 @@ def reference_too_long(scan: Scan) -> Refused:
     return Refused("INVALID_REFERENCE", scan_subject(scan), message)
 
 
+def lot_refused(scan: Scan) -> Refused:
+    """Positions know no lots: the count of one would replace that of the others."""
+    message = f"{scan_name(scan)} counts lot {scan['lot'][:40]} alone; count all lots together, and name none"
+    return Refused("INVALID_REFERENCE", scan_subject(scan), message)
+
+
 def check_sign(scan: Scan, kind: str, quantity: int) -> None:
     """A correction is a signed difference; else only an adjustment may be negative, and only a count zero."""
     if scan["corrects"] is not None:

@@ -10,7 +10,7 @@ from schemas.records import SELLABLE, Disposition
 from tables.exceptions import raised
 from tables.outcome import Output
 from tables.refusal import Refused
-from tables.scan_checks import Scan, disposition_of, scan_name, scan_subject
+from tables.scan_checks import Scan, disposition_of, lot_refused, scan_name, scan_subject
 from tables.scan_events import INSPECTED, order_event, received, unloaded
 
 LEDGER: Final = "inventory.ledger"
@@ -125,6 +125,15 @@ def _movement(kind: str, default: str) -> Build:
     return build
 
 
+_counted = _movement("COUNT", SELLABLE)
+
+
+def _count(scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now: int, outputs: list[Output]) -> None:
+    if scan["lot"]:
+        raise lot_refused(scan)
+    _counted(scan, quantity, sku, place, coordinate, now, outputs)
+
+
 def _return(scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now: int, outputs: list[Output]) -> None:
     _movement("RETURN", RETURNED)(scan, quantity, sku, place, coordinate, now, outputs)
     if scan["reference"]["kind"] == "SALES_ORDER":
@@ -174,7 +183,7 @@ def transfer_out(
         raise Refused("INVALID_REFERENCE", scan_subject(scan), f"{scan_name(scan)} goes from {place} to itself")
     disposition = disposition_of(scan, "disposition", SELLABLE)
     leaves = _entry(scan, "TRANSFER_OUT", quantity, disposition, None, reference, coordinate, now)
-    due = _entry(scan, "TRANSFER_DUE", quantity, SELLABLE, None, reference, coordinate, now)
+    due = _entry(scan, "TRANSFER_DUE", quantity, disposition, None, reference, coordinate, now)
     due["event_id"] += "/due"
     outputs.append((LEDGER, f"{sku}|{place}", leaves))
     outputs.append((LEDGER, f"{sku}|{target}", due))
@@ -195,7 +204,7 @@ BUILD: Final[dict[str, Build]] = {
     "PACK": _handled("PACKED"),
     "SHIP": _ship,
     "ADJUST": _movement("ADJUST", SELLABLE),
-    "COUNT": _movement("COUNT", SELLABLE),
+    "COUNT": _count,
     "RETURN": _return,
     "HOLD": _move(SELLABLE, HOLD),
     "RELEASE": _move(HOLD, SELLABLE),

@@ -119,6 +119,8 @@ def scan_faults(scan: Record) -> list[Fault]:
         found.append(fault(field, refused.message, str(ScanIn.model_fields[field].description)))
     if (named["kind"] == "NONE") != (not named["number"]):
         found.append(fault("reference", "names a kind or a number without the other", "both, or neither"))
+    if kind == "COUNT" and scan["lot"]:
+        found.append(fault("lot", "a count of one lot would replace the others'", "null: count all lots together"))
     needed = {"PICK": "SALES_ORDER", "PACK": "SALES_ORDER", "TRANSFER_OUT": "TRANSFER", "TRANSFER_IN": "TRANSFER"}
     if kind in needed and named["kind"] != needed[kind]:
         found.append(fault("reference.kind", f"a {kind} belongs to a {needed[kind]}", needed[kind]))

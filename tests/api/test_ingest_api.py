@@ -135,6 +135,7 @@ def test_a_batch_is_answered_item_by_item_in_order(sender, record_at, wrap):
         ({"scan_type": "TRANSFER_OUT"}, "to_location", "missing"),
         ({"reference": {"kind": "PURCHASE_ORDER"}}, "reference", "without the other"),
         ({"scan_type": "COUNT", "corrects": "x"}, "corrects", "count again"),
+        ({"scan_type": "COUNT", "lot": "L1"}, "lot", "others"),
         ({"event_id": None}, "event_id", "twice"),
         ({"lot": "L" * 301}, "lot", "at most 300"),
     ],

@@ -60,6 +60,7 @@ class History:
             "disposition": None,
             "to_disposition": None,
             "to_location": None,
+            "lot": None,
             "reference": {"kind": reference, "number": number, "line": line},
             "corrects": None,
             "occurred_at": NOW + at * 60_000,
@@ -173,6 +174,7 @@ def test_each_bad_record_is_named(history):
         history.scan("SHIP", 1, location="OLD"): "closed",
         history.scan("SHIP", 1, item={"scheme": "GTIN", "code": "1"}): "item",
         history.scan("SHIP", 1, at=3 * 24 * 60): "future",
+        history.scan("COUNT", 1, lot="L1"): "a count of one lot",
         history.add("warehouse.scans", None, {"event_id": "n"}): "null key",
     }
     raw = history.add("warehouse.scans", "S1", b"junk")
@@ -190,6 +192,17 @@ def test_a_transfer_is_expected_where_it_goes_until_it_arrives(history):
     assert history.position()["on_hand"] == -6
     assert rungs(history.position("S1|L2")) == [("TRANSFER", 4, 2)]
     assert history.position("S1|L2")["schedule"] == [{"date": TODAY + 2, "atp": 3}]
+
+
+def test_damaged_goods_on_their_way_are_listed_only(history):
+    """6 sound and 4 damaged leave, 5 damaged arrive: one was broken on the way, 5 are for sale in two days."""
+    history.scan("TRANSFER_OUT", 6, to_location="L2", reference="TRANSFER", number="T1")
+    history.scan("TRANSFER_OUT", 4, to_location="L2", reference="TRANSFER", number="T1", disposition="damaged")
+    assert rungs(history.position("S1|L2")) == [("TRANSFER", 6, 2), ("TRANSFER_UNSELLABLE", 4, 2)]
+    assert history.position("S1|L2")["schedule"] == [{"date": TODAY + 2, "atp": 3}]
+
+    history.scan("TRANSFER_IN", 5, location="L2", reference="TRANSFER", number="T1", disposition="damaged")
+    assert rungs(history.position("S1|L2")) == [("TRANSFER", 5, 2)]
 
 
 def test_a_quantity_counts_once_on_its_furthest_rung(history):
