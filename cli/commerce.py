@@ -70,6 +70,7 @@ def _run(what: str, *names: str) -> Any:
     from confluent_kafka import KafkaException
 
     from connectors.outbound.commerce import operate
+    from connectors.outbound.commerce.compacted import MissingTopic
     from connectors.outbound.commerce.subscriptions import SubscriptionsError
     from schemas.environment import SettingError
     from schemas.registry import RegistryError
@@ -84,7 +85,7 @@ def _run(what: str, *names: str) -> Any:
         return asyncio.run(work[what](chosen, *names))
     except (ChannelsError, SubscriptionsError, SettingError) as error:
         raise fail(str(error), 2) from None
-    except (RegistryError, TimeoutError) as error:
+    except (RegistryError, TimeoutError, MissingTopic) as error:
         raise fail(str(error)) from None
     except KafkaException as error:
         raise fail(f"{chosen.bootstrap}: {error.args[0].str()}; is a broker up there?") from None

@@ -147,6 +147,29 @@ def test_by_the_rule_report_a_sale_in_flight_stays_until_the_next_change(site, s
     until("the next change", lambda: equal(site, shop))
 
 
+def test_all_that_was_open_about_an_item_is_resolved_once_both_agree(site, shop):
+    """A divergence left by the rule, then a refusal: neither stays open for ever."""
+    site.tell("SKU-A", 10)
+    site.flush()
+    site.start("shop", shop_url=shop.url, shop_rule="report")
+    until("the first quantity", lambda: equal(site, shop))
+    shop.faults(seed=1, sale_rate=1.0)
+    site.tell("SKU-A", 20)
+    site.flush()
+    until("the divergence", lambda: site.exceptions("SHOP_DIVERGENCE"))
+    shop.faults(unlisted="SKU-A")
+    site.tell("SKU-A", 21)
+    site.flush()
+    until("the refusal", lambda: site.exceptions("SHOP_REFUSED"))
+    shop.faults()
+    site.tell("SKU-A", 22)
+    site.flush()
+    until("the next change", lambda: equal(site, shop))
+
+    raised = site.exceptions("SHOP_DIVERGENCE") + site.exceptions("SHOP_REFUSED")
+    until("both resolutions", lambda: {each["exception_id"] for each in raised} <= resolved(site))
+
+
 def test_an_item_the_shop_does_not_list_is_somebody_s_to_mend_and_holds_up_nobody(site, shop):
     """The whole request is refused for its sake: the others are set, the one has an exception, resolved when it works."""
     shop.faults(unlisted="SKU-B")

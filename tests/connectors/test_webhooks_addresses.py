@@ -12,7 +12,9 @@ REFUSED = [
     "169.254.0.1", "100.64.0.1", "100.100.100.200", "192.0.0.192", "168.63.129.16", "198.18.0.1", "203.0.113.7",
     "224.0.0.1", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254",
     "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:100.64.0.1",
-    "::127.0.0.1", "2002:7f00:1::", "2002:a00:1::", "64:ff9b::a00:1", "64:ff9b::7f00:1",
+    "::127.0.0.1", "2002:7f00:1::", "2002:a00:1::", "64:ff9b::a00:1", "64:ff9b::7f00:1", "fec0::1", "feff::1",
+    "64:ff9b:1::a00:1", "64:ff9b:1:fffe::1", "::ffff:0:a00:1", "::ffff:0:808:808", "3fff::1", "3fff:fff::1", "5f00::1",
+    "4000::1", "100::1", "200::1",
 ]  # fmt: skip
 PUBLIC = ["93.184.215.14", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "172.32.0.1"]
 
@@ -58,14 +60,28 @@ async def test_loopback_by_any_spelling_is_refused(host):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://shop.example/", "ftp://shop.example/", "https:///x", "https://user:pw@shop.example/", "https://h:x/"],
-)
+    [
+        "http://shop.example/", "ftp://shop.example/", "https:///x", "https://user:pw@shop.example/", "https://h:x/",
+        "http://user:pw@shop.example/", "ftp://user:pw@shop.example/", "https://user:pw@h:x/", "https://user:pw@[bad/",
+        "user:pw@shop.example/", "https:\\\\user:pw@shop.example/", "https:user:pw@shop.example/", "https://pw@h/",
+        "https://hub..example/x", "https://.example/", f"https://{'a' * 64}.example/", "https://h b.example/",
+        "https://h.example/a\x01b", "https://h\x00.example/", "https://h.example/a\nb",
+    ],
+)  # fmt: skip
 async def test_a_url_that_is_not_plain_https_is_refused_before_it_is_resolved(url):
     """And a password in it is not repeated."""
     with pytest.raises(Refused) as error:
         await Addresses(resolve=resolving("8.8.8.8")).target(url)
 
     assert "pw" not in str(error.value)
+
+
+async def test_a_name_in_another_script_is_called_by_its_ascii_form():
+    """As in the certificate and in DNS; the operator may allow it by either."""
+    rules = Addresses("hüb.intern", resolve=resolving("10.20.3.4"))
+
+    assert "xn--hb-xka.intern" == (await rules.target("https://HÜB.intern/")).host
+    assert "xn--hb-xka.intern" == (await rules.target("https://xn--hb-xka.intern/")).authority
 
 
 async def test_what_the_operator_allows_is_allowed_and_nothing_else():

@@ -5,6 +5,10 @@ import yaml
 
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.subscriptions import SubscriptionsError, load
+from connectors.outbound.commerce.webhooks import Webhooks
+from connectors.process import Process
+from schemas.codec import Codec
+from tables.channels import Channel
 from tests.connectors.commerce_site import FIRST
 
 GOOD = {"channel": "webshop", "url": "https://shop.example/hook", "secrets": [{"env": "SECRET_ONE"}]}
@@ -45,6 +49,8 @@ def test_any_change_of_a_declaration_changes_its_fingerprint(tmp_path, monkeypat
     [
         ({"channel": "webshpo"}, "subscriptions.hub.channel: 'webshpo' is not a declared channel; webshop"),
         ({"url": "http://shop.example/"}, "subscriptions.hub.url: http://shop.example/: only https is allowed"),
+        ({"url": "https://hub..example/x"}, "subscriptions.hub.url: 'hub..example' is no name of a host"),
+        ({"url": "http://me:pw@shop.example/"}, "subscriptions.hub.url: give no user or password in the URL"),
         ({"url": 7}, "subscriptions.hub.url: 7 is not a URL"),
         ({"secrets": []}, "subscriptions.hub.secrets: name one or two"),
         ({"secrets": ["whsec_abc"]}, "a secret is never written here"),
@@ -62,6 +68,29 @@ def test_a_mistake_is_told_with_its_path(tmp_path, monkeypatch, change, told):
         loaded(tmp_path, {"hub": {**GOOD, **change}})
 
     assert told in str(error.value)
+
+
+def test_a_secret_that_comes_after_its_declaration_is_taken_up(tmp_path, monkeypatch, caplog):
+    """The declaration counts as read once it could be used; until then it is told once what it lacks."""
+    path, secret = tmp_path / "subscriptions.yaml", tmp_path / "secret"
+    path.write_text(yaml.safe_dump({"subscriptions": {"hub": {**GOOD, "secrets": [{"file": str(secret)}]}}}))
+    settings = Commerce(subscriptions=str(path))
+    channels = {"webshop": Channel("webshop", ("DC01",))}
+    webhooks = Webhooks(settings, Codec(), channels, True, Process("webhooks", settings))
+    for _ in range(3):
+        webhooks._look_at_declarations()
+    before, told = dict(webhooks._declared), [record.getMessage() for record in caplog.records]
+    secret.write_text(FIRST)
+    webhooks._look_at_declarations()
+    after = dict(webhooks._declared)
+    secret.unlink()
+    webhooks._look_at_declarations()
+
+    assert ({}, ["hub"]) == (before, list(after))
+    assert 1 == len(told)
+    assert str(secret) in told[0]
+    assert after == webhooks._declared
+    assert len(told) == len(caplog.records)
 
 
 @pytest.mark.parametrize("text", ["{", "- 1", "subs: {}", "subscriptions: [1]", "subscriptions: {hub: 3}"])

@@ -13,12 +13,14 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from connectors.outbound.commerce.addresses import Addresses
+from connectors.outbound.commerce.book import well
 from connectors.outbound.commerce.delivery import Answer, Parcel, Post
 from connectors.outbound.commerce.outbox import Change
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.signing import SecretError, SecretPlace, signed, signer
-from connectors.outbound.commerce.subscriber import pause_ms
-from tests.connectors.commerce_site import FIRST, SECOND, offer
+from connectors.outbound.commerce.subscriber import failing_since, pause_ms
+from connectors.outbound.commerce.subscriptions import Subscription
+from tests.connectors.commerce_site import FIRST, NOW, SECOND, offer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -161,6 +163,34 @@ async def test_nobody_there_is_a_failure_in_words():
 
     assert 0 == answer.status
     assert "ConnectError" in answer.text
+
+
+@pytest.mark.parametrize("path", ["", "x" * 70_000], ids=["a name that cannot be asked for", "a URL without end"])
+async def test_a_url_that_no_client_can_use_is_a_failure_in_words(path):
+    """Whatever the resolver or the HTTP client makes of it: one receiver's mistake stops no other's webhooks."""
+
+    async def resolve(host: str, _port: int) -> list[str]:
+        if not path:
+            raise UnicodeError("label empty or too long")
+        return ["127.0.0.1"]
+
+    post = Post(Commerce(), Addresses("127.0.0.0/8", allow_http=True, resolve=resolve))
+    answer = await post(f"http://hub.example:9/{path}", {}, b"{}")
+    await post.close()
+
+    assert 0 == answer.status
+    assert answer.text.startswith(("UnicodeError: label", "InvalidURL: URL too long"))
+
+
+def test_only_time_in_which_it_was_tried_counts_towards_giving_up():
+    """A stopped connector finds a receiver failing for as long as when it was stopped."""
+    hour, first = 3_600_000, well(Subscription("hub", "webshop", "https://hub.example/", ()))
+    assert NOW == failing_since(first, NOW)
+    state = {**first, "attempts": 3, "first_failed_at": NOW, "next_attempt_at": NOW + hour}
+
+    assert NOW == failing_since(state, NOW + hour)
+    assert NOW + 24 * hour == failing_since(state, NOW + 25 * hour)
+    assert NOW == failing_since(state, NOW + hour // 2)  # another instance's attempt, under way when this was noted
 
 
 def test_waits_double_from_half_a_minute_and_are_spread():

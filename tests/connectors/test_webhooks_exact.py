@@ -177,6 +177,23 @@ def test_a_receiver_failing_for_too_long_is_disabled_and_resumes_without_loss(si
     until("its exception resolved", lambda: raised["exception_id"] in resolved(site))
 
 
+def test_a_connector_that_was_stopped_does_not_give_up_for_it(site, shop):
+    """Longer than the limit between two attempts, none of it spent trying: it goes on trying, and delivers."""
+    shop.faults(error_rate=1.0)
+    site.subscribe({"shop": {"url": f"{shop.url}/webhooks"}})
+    process = site.start("webhooks", give_up_ms=5_000)
+    tell_many(site, 5, seed=73)
+    before = until("a failed attempt", lambda: (s := site.standing("shop")) and s["attempts"] and s)
+    process.kill()
+    time.sleep(6)
+    process.start()
+    after = until("another one", lambda: (s := site.standing("shop")) and s["attempts"] > before["attempts"] + 1 and s)
+    shop.faults()
+
+    assert "ENABLED" == after["state"]
+    until("the receiver", lambda: has_all(site, shop))
+
+
 def test_a_receiver_s_retry_after_is_honoured(site, shop):
     """Asked to wait, it is not tried again before."""
     shop.faults(seed=1, throttle_rate=1.0, retry_after_s=3)

@@ -4,6 +4,7 @@ The answer is the address to connect to: whoever rebinds the name afterwards cha
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -17,6 +18,11 @@ CLOUD_INTERNAL: Final = frozenset({ip_address("168.63.129.16"), ip_address("192.
 """Services of clouds on addresses that look public (Azure's wire server, Oracle's metadata)."""
 NAT64: Final = ip_network("64:ff9b::/96")
 V4_COMPATIBLE: Final = ip_network("::/96")
+UNICAST: Final = ip_network("2000::/3")
+"""All IPv6 that is allocated to the public; outside are site-local, local NAT64, translated and segment routing."""
+DOCUMENTATION: Final = ip_network("3fff::/20")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+NO_NAME: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 class Refused(Exception):
@@ -62,22 +68,27 @@ class Addresses:
             try:
                 self._networks.append(ip_network(part))
             except ValueError:
-                self._hosts.add(part.lower())
+                self._hosts.add(_name(part))
 
     def parts(self, url: str) -> Target:
         """Take a URL apart without asking anybody; raise Refused for one that could never be called."""
+        if "@" in url.partition("?")[0].partition("#")[0].partition("//")[2].partition("/")[0]:
+            raise Refused("give no user or password in the URL")
+        shown = "the URL" if "@" in url else repr(url)[1:-1]  # what stands before an @ may be a password, even so
         try:
             split = urlsplit(url)
             port = split.port or DEFAULT_PORTS.get(split.scheme, 0)
         except ValueError as error:
-            raise Refused(f"{url}: not a URL: {error}") from None
+            raise Refused(f"{shown}: not a URL: {error}") from None
         if split.scheme not in self._schemes:
             known = " or ".join(sorted(self._schemes))
-            raise Refused(f"{url}: only {known} is allowed (STOCKSTREAM_COMMERCE_ALLOW_HTTP)")
-        if not split.hostname or split.username is not None or split.password is not None:
-            raise Refused(f"{split.scheme}://…: give a host, and no user or password in the URL")
+            raise Refused(f"{shown}: only {known} is allowed (STOCKSTREAM_COMMERCE_ALLOW_HTTP)")
+        if not split.hostname:
+            raise Refused(f"{shown}: give a host")
+        if CONTROL.search(url):
+            raise Refused(f"{shown}: has a control character")
         path = (split.path or "/") + (f"?{split.query}" if split.query else "")
-        return Target(split.scheme, split.hostname.lower(), port, path, ())
+        return Target(split.scheme, _name(split.hostname), port, path, ())
 
     async def target(self, url: str) -> Target:
         """Resolve and check; raise Refused, or OSError when the name cannot be resolved."""
@@ -107,7 +118,24 @@ class Addresses:
             return "a link-local or metadata address"
         if address.is_multicast:
             return "a multicast address"
-        return "" if address.is_global else "an address that is not public"
+        public = address.is_global if address.version == 4 else _public(address)
+        return "" if public else "an address that is not public"
+
+
+def _name(host: str) -> str:
+    """A host's name as DNS and certificates have it; raise Refused for one that cannot be asked for."""
+    try:
+        name = host.lower().encode("idna").decode("ascii")
+    except UnicodeError:
+        name = ""
+    if not name or NO_NAME.search(name):
+        raise Refused(f"{host!r} is no name of a host: labels have 1 to 63 characters and no space")
+    return name
+
+
+def _public(address: IPv6Address) -> bool:
+    """Python's table knows what was registered when it was made."""
+    return address in UNICAST and address not in DOCUMENTATION and address.is_global
 
 
 def _embedded(address: Address) -> IPv4Address | None:

@@ -15,6 +15,10 @@ from schemas.environment import Shared
 WITHIN_S: Final = 60.0
 
 
+class MissingTopic(LookupError):
+    """The broker has no such topic; the message says how to make it."""
+
+
 class Compacted:
     """Gives each record to `take_in(key, record or None, offset)`; one that cannot be read is passed over."""
 
@@ -23,7 +27,7 @@ class Compacted:
         self._source: Any = None
 
     async def open(self) -> None:
-        """Read all there is; raise TimeoutError after a minute, LookupError where there is no such topic."""
+        """Read all there is; raise TimeoutError after a minute, MissingTopic where it is not there."""
         self._source = kafka.consumer(
             self._settings, f"{self._settings.app}.commerce.{self._topic}", enable_partition_eof=True
         )
@@ -34,7 +38,7 @@ class Compacted:
                 raise
             found = {}
         if not found:
-            raise LookupError(f"the broker has no topic {self._topic}: run `stockstream topics apply`")
+            raise MissingTopic(f"the broker has no topic {self._topic}: run `stockstream topics apply`")
         await self._source.assign([TopicPartition(self._topic, number, low) for number, (low, _) in found.items()])
         ends = {number: high for number, (low, high) in found.items() if high > low}
         async for records in up_to(self._source, self._topic, ends, WITHIN_S):

@@ -110,7 +110,7 @@ class Post:
             return Answer(0, str(error), time.monotonic() - begun)
         except TimeoutError:
             return Answer(0, f"no answer within {self._settings.total_ms} ms", time.monotonic() - begun)
-        except (OSError, httpx2.HTTPError) as error:
+        except (OSError, UnicodeError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             told = f"{type(error).__name__}: {error}".rstrip(": ") + trust.advice(error, CA_FILE)
             return Answer(0, told, time.monotonic() - begun)
         return Answer(status, more.pop("text"), time.monotonic() - begun, **more)

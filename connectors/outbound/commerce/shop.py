@@ -19,6 +19,7 @@ from aiolimiter import AsyncLimiter
 from structlog.contextvars import bind_contextvars
 
 from connectors import away, kafka, trust
+from connectors.heartbeat import beat, going_round, through
 from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.book import Exceptions
 from connectors.outbound.commerce.effective import quantity
@@ -114,8 +115,8 @@ class Shop:
         """What the shop has by its own word, since the start and as long as nobody else could have set it."""
         self._verified: set[str] = set()
         self._to_verify: list[tuple[float, int, Change]] = []
-        self._diverged: dict[str, str] = {}
-        """Open exceptions by SKU."""
+        self._diverged: dict[str, dict[str, str]] = {}
+        """Open exceptions by SKU: each one's category by its id."""
         self._hold_until = 0.0
 
     async def run(self) -> None:
@@ -145,8 +146,10 @@ class Shop:
         await self._process.stopping.wait()
 
     async def _follow_feeds(self) -> None:
-        while True:
-            await self._feeds.follow(FEEDS_S)
+        with going_round("the look at feeds"):
+            while True:
+                beat()
+                await self._feeds.follow(FEEDS_S)
 
     def _wanted(self, change: Change) -> int:
         """The quantity to set: the channel's, by its rule while feeds stand as they do."""
@@ -160,15 +163,17 @@ class Shop:
     # ---- setting ------------------------------------------------------------------------------------------------
 
     async def _set_all(self) -> None:
-        while True:
-            metrics.SHOP_PENDING.set(len(self._outbox))
-            changes = self._outbox.take(self._settings.shop_batch)
-            if changes:
-                await self._set(changes)
-            else:
-                self._reader.arrived.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._reader.arrived.wait(), LOOK_S)
+        with going_round("setting quantities"):
+            while True:
+                beat()
+                metrics.SHOP_PENDING.set(len(self._outbox))
+                changes = self._outbox.take(self._settings.shop_batch)
+                if changes:
+                    await self._set(changes)
+                else:
+                    self._reader.arrived.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._reader.arrived.wait(), LOOK_S)
 
     async def _set(self, changes: list[Change]) -> None:
         """Set these, all under one key; what the shop compared otherwise goes again, by itself, with what it has."""
@@ -257,13 +262,12 @@ class Shop:
         identifier = await self._exceptions.raise_(
             category, subject, message, coordinate=change.coordinate, correlation_id=correlation
         )
-        self._diverged[change.sku] = f"{category}:{identifier}"
+        self._diverged.setdefault(change.sku, {})[identifier] = category
 
     async def _agrees(self, change: Change, has: int) -> None:
         """Resolve what was open about the SKU."""
-        category, _, identifier = self._diverged.pop(change.sku, "").partition(":")
-        if identifier:
-            note = f"the shop has {has}, as the channel"
+        note = f"the shop has {has}, as the channel"
+        for identifier, category in self._diverged.pop(change.sku, {}).items():
             await self._exceptions.resolve(identifier, category, note, correlation_id=change.offer["correlation_id"])
 
     # ---- asking -------------------------------------------------------------------------------------------------
@@ -272,7 +276,7 @@ class Shop:
         """Ask, at the allowed pace, the same again until there is an answer."""
         failed = 0
         while True:
-            await asyncio.sleep(max(0.0, self._hold_until - time.monotonic()))
+            await through(asyncio.sleep(max(0.0, self._hold_until - time.monotonic())))
             async with self._limit:
                 begun = time.monotonic()
                 try:
@@ -291,7 +295,7 @@ class Shop:
                     metrics.SHOP_REQUESTS.labels("answered").inc()
                     metrics.SHOP_SECONDS.observe(time.monotonic() - begun)
                     return answer
-            await asyncio.sleep(pause)
+            await through(asyncio.sleep(pause))
 
     def _pause(self, failed: int) -> float:
         return away.pause(failed, self._settings.shop_retry_first_ms / 1000, self._settings.shop_retry_most_ms / 1000)

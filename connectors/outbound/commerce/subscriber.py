@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 from structlog.contextvars import bind_contextvars
 
+from connectors.heartbeat import beat, going_round, through
 from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.addresses import Addresses
 from connectors.outbound.commerce.book import Book, Exceptions, well
@@ -25,6 +26,7 @@ from connectors.outbound.commerce.subscriptions import Subscription
 from connectors.trust import Trust
 from schemas.clock import wall_ms
 from schemas.codec import Codec
+from schemas.records import WebhookSubscription
 from schemas.tracing import tracer
 from tables.channels import Channel
 
@@ -86,10 +88,11 @@ class Subscriber:
             await self._post.close()
 
     async def _send_all(self) -> None:
-        while True:
-            parcel = await self._next()
-            if not await self._deliver(parcel):
-                return
+        with going_round(f"deliveries to {self.subscription.id}"):
+            while True:
+                parcel = await self._next()
+                if not await self._deliver(parcel):
+                    return
 
     # ---- batching -----------------------------------------------------------------------------------------------
 
@@ -97,11 +100,12 @@ class Subscriber:
         """Wait for a full batch, or for the oldest change to have waited long enough."""
         size, longest = self.subscription.batch_size, self.subscription.batch_ms / 1000
         while True:
+            beat()
             metrics.PENDING.labels(self.subscription.id).set(len(self._outbox))
             oldest = self._outbox.oldest()
             if oldest is None:
                 self._reader.arrived.clear()
-                await self._reader.arrived.wait()
+                await through(self._reader.arrived.wait())
                 continue
             rest = oldest + longest - time.monotonic()
             if len(self._outbox) >= size or rest <= 0:
@@ -129,6 +133,7 @@ class Subscriber:
         Also ends when a partition of it went to another instance: what is left is packed anew.
         """
         while all(self._outbox.holds(change) for change in parcel.changes):
+            beat()
             if await self._wait():
                 continue
             answer = await self._attempt(parcel)
@@ -214,7 +219,7 @@ class Subscriber:
         """Note the failure and when to try again; False when this was the last."""
         now = wall_ms()
         state = self._book.state(self.subscription)
-        attempts, begun = state["attempts"] + 1, state["first_failed_at"] or now
+        attempts, begun = state["attempts"] + 1, failing_since(state, now - round(answer.seconds * 1000))
         if answer.status == GONE:
             await self._disable(parcel, f"{answer.text}: the receiver wants no more", attempts, begun)
             return False
@@ -255,6 +260,17 @@ class Subscriber:
                 "first_failed_at": begun,
             }
         )
+
+
+def failing_since(state: WebhookSubscription, tried_at: int) -> int:
+    """Since when deliveries have failed, for an attempt begun now that failed too.
+
+    Put off by the time in which the next attempt was due and nobody made it: a connector that was stopped must not give
+    up a receiver that it has not tried.
+    """
+    if state["first_failed_at"] is None:
+        return tried_at
+    return state["first_failed_at"] + max(0, tried_at - (state["next_attempt_at"] or tried_at))
 
 
 def pause_ms(attempts: int, settings: Commerce) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors import kafka
+from connectors.heartbeat import beat, going_round, through
 from connectors.outbound.commerce import metrics
 from connectors.outbound.commerce.addresses import Addresses
 from connectors.outbound.commerce.book import Book, Exceptions, well
@@ -34,7 +35,8 @@ class Webhooks:
         self._trusted = trusted
         self._addresses = Addresses(settings.allow, allow_http=settings.allow_http)
         self._declared: dict[str, Subscription] = {}
-        self._read_as = b""
+        self._read_as: bytes | None = None
+        self._complaint = ""
         self._served: dict[str, Served] = {}
 
     async def run(self) -> None:
@@ -48,15 +50,10 @@ class Webhooks:
             self._process.waiting("reading how subscriptions stand")
             await self._book.open()
             await self._feeds.open()
-            while not self._process.stopping.is_set():
-                await self._book.follow()
-                await self._segments.follow()
-                await self._feeds.follow()
-                self._look_at_declarations()
-                await self._serve()
-                self._measure()
-                self._process.ready(**self._standing())
-                await self._rest()
+            with going_round("the look at subscriptions"):
+                while not self._process.stopping.is_set():
+                    beat()
+                    await self._turn()
         finally:
             for name in list(self._served):
                 await self._stop(name)
@@ -64,6 +61,16 @@ class Webhooks:
             await self._feeds.close()
             await self._book.close()
             await producer.close()
+
+    async def _turn(self) -> None:
+        await self._book.follow()
+        await self._segments.follow()
+        await self._feeds.follow()
+        self._look_at_declarations()
+        await self._serve()
+        self._measure()
+        self._process.ready(**self._standing())
+        await through(self._rest())
 
     async def _rest(self) -> None:
         """Until the next look; at once when a subscriber ends or the process shall."""
@@ -75,15 +82,21 @@ class Webhooks:
         stopping.cancel()
 
     def _look_at_declarations(self) -> None:
-        """Read them again if the file has changed; one that cannot be used changes nothing, and says so."""
+        """Read them again if the file has changed; one that cannot be used changes nothing, and says so once.
+
+        It is tried again at each look: what it lacks, a secret's file say, may come without a change of the file.
+        """
         try:
             text = Path(self._settings.subscriptions).read_bytes()
-            if text == self._read_as and self._declared:
+            if text == self._read_as:
                 return
-            self._read_as = text
             self._declared = load(self._settings, self._channels)
         except (SubscriptionsError, OSError) as error:
-            LOG.error("%s; the subscriptions stay as they were", error)  # noqa: TRY400 - no trace
+            if str(error) != self._complaint:
+                LOG.error("%s; the subscriptions stay as they were", error)  # noqa: TRY400 - no trace
+            self._complaint = str(error)
+        else:
+            self._read_as, self._complaint = text, ""
 
     async def _serve(self) -> None:
         for name, (subscription, task) in list(self._served.items()):
