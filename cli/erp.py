@@ -50,10 +50,13 @@ def route(
     """Say which system a posting would go to by the routing file. Exit code 1 where it is ambiguous."""
     from datetime import UTC
 
+    from connectors.outbound.erp.adapter import OPERATIONS
     from connectors.outbound.erp.file_adapter import bare
     from connectors.outbound.erp.main import load_routing
     from connectors.outbound.erp.routing import Ambiguous, RoutingError
 
+    if operation not in OPERATIONS:
+        raise fail(f"--operation: no operation {operation}; there are {', '.join(OPERATIONS)}", 2)
     when = int(at.replace(tzinfo=UTC).timestamp() * 1000) if at else time.time_ns() // 1_000_000
     posting: Any = {
         **bare(f"{document}/{operation.upper()}/1"),

@@ -44,6 +44,7 @@ class Told:
         return time.time_ns() // 1_000_000
 
     async def attempt(self, posting: ErpPosting, outcome: str, *, system: str, **more: Any) -> None:
+        assert -(1 << 63) <= posting["revision"] < 1 << 63  # what a record can hold
         self.attempts.append((posting["idempotency_key"], outcome, system))
         self.reasons.append(more.get("reason"))
 

@@ -33,6 +33,19 @@ def test_the_route_of_a_posting_is_told_without_sending_it(tmp_path):
     assert (1, 2) == (split.exit_code, unusable.exit_code)
 
 
+def test_an_operation_that_is_none_is_a_usage_error(tmp_path):
+    """A misspelt one would match the rules for all operations; those there are are listed."""
+    path = tmp_path / "routing.yaml"
+    path.write_text(FILE)
+    environment = {"STOCKSTREAM_ERP_ROUTING": str(path), "LEGACY": "secret"}
+    command = ["route", "PURCHASE_ORDER:1", "--operation", "goods_reciept", "--location", "DC01"]
+    told = CliRunner().invoke(erp_app, command, env=environment)
+
+    assert 2 == told.exit_code
+    assert all(word in told.stderr for word in ("goods_reciept", "goods_receipt", "backorder"))
+    assert "" == told.stdout
+
+
 @pytest.fixture
 def site(stack: Any, tmp_path: Any) -> Iterator[ErpSite]:
     it = ErpSite(stack, tmp_path)

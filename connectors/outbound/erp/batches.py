@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors.outbound.erp import metrics
-from connectors.outbound.erp.adapter import OWNERS, Answer, Unanswered
+from connectors.outbound.erp.adapter import OWNERS, Answer, Unanswered, shortened
 from connectors.outbound.erp.driver import told_fault
 from connectors.outbound.erp.file_adapter import (
     Acknowledgement,
@@ -31,6 +31,7 @@ from connectors.outbound.erp.file_adapter import (
 from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.results import Results
 from connectors.outbound.erp.targets import BAD, DONE, Target, write_whole
+from schemas.records import ErpPosting
 
 log = logging.getLogger(__name__)
 LOOK_S: Final = 0.1
@@ -276,19 +277,33 @@ class FileSystem:
         except Unreadable as error:
             await self._unreadable(name, str(error))
             return
-        copy = self._archive / f"{file_named(name)}.csv"
-        known = postings_in(copy.read_bytes()) if copy.exists() else None
+        known, told = self._postings_of(name), 0
         for answer in answers:
-            if known is not None and answer.key not in known:
-                wrong.append(f"{answer.key} does not stand in {copy.name}")
-                continue
-            await self._tell(name, answer, known)
+            try:
+                posting = bare(answer.key) if known is None else known[answer.key]
+            except Unreadable as error:
+                wrong.append(str(error))
+            except KeyError:
+                wrong.append(f"{answer.key[:100]} does not stand in {file_named(name)}.csv")
+            else:
+                told += 1
+                await self._tell(name, answer, posting)
         if wrong:
             await self._complain(name, "; ".join(wrong[:20]))
-        await self._target.set_aside(name, DONE)
+        await self._target.set_aside(name, BAD if wrong and not told else DONE)
 
-    async def _tell(self, name: str, answer: Acknowledgement, known: dict[str, Any] | None) -> None:
-        posting = bare(answer.key) if known is None else known[answer.key]
+    def _postings_of(self, name: str) -> dict[str, ErpPosting] | None:
+        """What stands in the file that is answered; None where its copy is gone."""
+        copy = self._archive / f"{file_named(name)}.csv"
+        try:
+            return postings_in(copy.read_bytes())
+        except FileNotFoundError:
+            return None
+        except Unreadable as error:
+            log.warning("%s cannot be read, so the keys of %s are not checked: %s", copy, name, error)
+            return None
+
+    async def _tell(self, name: str, answer: Acknowledgement, posting: ErpPosting) -> None:
         if answer.status == "REFUSED":
             await self._results.exception(
                 "ERP_REFUSED",
@@ -308,6 +323,7 @@ class FileSystem:
         await self._target.set_aside(name, BAD)
 
     async def _complain(self, name: str, why: str) -> None:
+        why = shortened(why)
         await self._results.finding(
             "ERP_ACKNOWLEDGEMENT", ("FILE", name), f"{name}: {why}", coordinate=name, evidence={"system": self.name}
         )

@@ -6,21 +6,24 @@ posting it does not have, though its group is past it, was refused there.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from connectors.outbound.erp import metrics
-from connectors.outbound.erp.adapter import Answer, Unanswered
+from connectors.outbound.erp.adapter import Answer, Unanswered, shortened
 from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.results import Results
 
 REMEMBERED: Final = 50_000
 LOOK_S: Final = 0.2
 TOGETHER: Final = 50
+"""Most questions of one round: what was answered meanwhile need not be asked."""
 
+Systems = Callable[[Entry], tuple[str, ...]]
+"""The systems of record that may have taken the entry's document."""
 Ask = Callable[[Entry, list[str]], Awaitable[dict[str, Answer]]]
-"""Asks the systems that may have taken the entry's document, by key; raises Unanswered."""
+"""Asks these systems by key; raises Unanswered."""
 Passed = Callable[[int], Awaitable[int]]
 """The offset below which the systems of record have settled everything of a partition."""
 
@@ -56,12 +59,13 @@ class Comparison:
         answers: Answers,
         results: Results,
         *,
+        systems: Systems,
         ask: Ask,
         passed: Passed,
         done: Callable[[Entry], None],
     ) -> None:
         self._system, self._answers, self._results = system, answers, results
-        self._ask, self._passed, self._done = ask, passed, done
+        self._systems, self._ask, self._passed, self._done = systems, ask, passed, done
         self._pending: dict[int, _Pending] = {}
 
     def add(self, entry: Entry, answer: Answer) -> None:
@@ -77,32 +81,39 @@ class Comparison:
                     del self._pending[id(pending.entry)]
                 elif (known := self._answers.get(pending.entry)) is not None:
                     await self._compare(pending, known)
-            await self._ask_for(list(self._pending.values())[:TOGETHER])
+            await self._ask_for_some()
 
-    async def _ask_for(self, some: Sequence[_Pending]) -> None:
-        for pending in some:
-            entry = pending.entry
-            past = await self._passed(entry.record.partition) > entry.record.offset
-            if not past:
+    async def _ask_for_some(self) -> None:
+        """A round of questions; neither a partition that stands still nor a system that is down holds up others."""
+        past, down, asked = dict[int, int](), set[tuple[str, ...]](), 0
+        for pending in list(self._pending.values()):
+            entry, partition = pending.entry, pending.entry.record.partition
+            if partition not in past:
+                past[partition] = await self._passed(partition)
+            if past[partition] <= entry.record.offset or (down and self._systems(entry) in down):
                 continue
             key = entry.posting["idempotency_key"]
             try:
                 found = await self._ask(entry, [key])
             except Unanswered:
-                return
+                down.add(self._systems(entry))
+                continue
             await self._compare(pending, found.get(key) or Answer("REFUSED", reason="not in the system of record"))
+            asked += 1
+            if asked == TOGETHER:
+                return
 
     async def _compare(self, pending: _Pending, record: Answer) -> None:
         entry, shadow = pending.entry, pending.answer
         findings = differences(record, shadow)
         if findings:
-            posting = entry.posting
+            posting, told = entry.posting, shortened("; ".join(findings))
             await self._results.exception(
                 "SHADOW_DIFFERENCE",
                 posting,
-                f"{self._system} differs from the system of record on {posting['idempotency_key']}: {'; '.join(findings)}",
+                f"{self._system} differs from the system of record on {posting['idempotency_key']}: {told}",
                 coordinate=entry.record.coordinate,
-                evidence={"shadow": self._system, "differences": "; ".join(findings)},
+                evidence={"shadow": self._system, "differences": told},
                 original=entry.record.value or b"",
             )
         metrics.COMPARED.labels(self._system, "different" if findings else "equal").inc()

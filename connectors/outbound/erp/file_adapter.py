@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from connectors.outbound.erp.adapter import shortened
 from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.rest_adapter import iso_date
 from schemas.records import ErpPosting
@@ -26,6 +27,7 @@ COLUMNS: Final = (
 ANSWERS: Final = ("key", "status", "document", "reason")
 """Columns of an acknowledgement file; status is POSTED or REFUSED."""
 NAME: Final = re.compile(r"postings-p(\d{4})-(\d{12})-(\d{12})")
+REVISION: Final = re.compile(r"[0-9]{1,19}")
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -39,7 +41,7 @@ class PostingFile:
 
 
 class Unreadable(ValueError):
-    """An acknowledgement file that is none; the message says where it goes wrong."""
+    """An acknowledgement file that is none, or a key that is none of ours; the message says where it goes wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +126,33 @@ def file_named(acknowledgement: str) -> str:
 
 
 def postings_in(content: bytes) -> dict[str, ErpPosting]:
-    """The postings of a file by key, without their lines: what an answer to one has to be told with."""
+    """The postings of a file by key, without their lines: what an answer to one has to be told with; or Unreadable."""
     found: dict[str, ErpPosting] = {}
-    for row in csv.DictReader(io.StringIO(content.decode(), newline="")):
-        cells = {name: plain(cell) for name, cell in row.items()}
-        found[cells["key"]] = bare(cells["key"], cells)
+    try:
+        for row in csv.DictReader(io.StringIO(content.decode(), newline="")):
+            cells = {name: plain(cell) for name, cell in row.items()}
+            place = cells["document"], cells["step"], int(cells["revision"])
+            found[cells["key"]] = _bare(cells["key"], place, cells)
+    except (csv.Error, UnicodeDecodeError, KeyError, AttributeError, ValueError) as error:
+        raise Unreadable(f"{type(error).__name__} {error}") from error
     return found
 
 
-def bare(key: str, cells: Mapping[str, str] | None = None) -> ErpPosting:
-    """A posting without its lines, from a file's row or, where the file is gone, from its key alone."""
-    cells = cells or {}
-    document, step, revision = (*key.rsplit("/", 2), "", "")[:3] if key.count("/") >= 2 else (key, "", "0")
-    revision = revision.partition("@")[0]  # and the epoch, where the site has one
+def bare(key: str) -> ErpPosting:
+    """A posting without its lines where its file is gone: from its key alone; raise Unreadable."""
+    document, step, revision = key.rsplit("/", 2) if key.count("/") >= 2 else (key, "", "0")
+    number = revision.partition("@")[0]  # and the epoch, where the site has one
+    if not REVISION.fullmatch(number) or int(number) >= 1 << 63:
+        raise Unreadable(f"key {key[:100]!r} ends in no revision")
+    return _bare(key, (document, step, int(number)), {})
+
+
+def _bare(key: str, place: tuple[str, str, int], cells: Mapping[str, str]) -> ErpPosting:
+    document, step, revision = place
     return {
         "document": document,
         "step": step,
-        "revision": int(revision) if revision.isdigit() else 0,
+        "revision": revision,
         "idempotency_key": key,
         "operation": cells.get("operation") or step.removesuffix("_REVERSAL").lower(),
         "priority": 0,
@@ -159,10 +171,17 @@ def answers_in(content: bytes) -> tuple[list[Acknowledgement], list[str]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable(f"not UTF-8: {error}") from None
-    rows = csv.reader(io.StringIO(text, newline=""))
-    head = next(rows, [])
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        return _answers(reader)
+    except csv.Error as error:  # such as a quote that is never closed
+        raise Unreadable(f"line {reader.line_num}: {error}") from None
+
+
+def _answers(rows: Any) -> tuple[list[Acknowledgement], list[str]]:
+    head: list[str] = next(rows, [])
     if tuple(head) != ANSWERS:
-        raise Unreadable(f"its first row is {','.join(head)!r}, wanted {','.join(ANSWERS)}")
+        raise Unreadable(f"its first row is {shortened(','.join(head))!r}, wanted {','.join(ANSWERS)}")
     answers, wrong = list[Acknowledgement](), list[str]()
     for row in rows:
         if len(row) != len(ANSWERS):
@@ -170,9 +189,9 @@ def answers_in(content: bytes) -> tuple[list[Acknowledgement], list[str]]:
             continue
         key, status, document, reason = (plain(cell.strip()) for cell in row)
         if status == "POSTED":
-            answers.append(Acknowledgement(key, "POSTED", document or None, None))
+            answers.append(Acknowledgement(key, "POSTED", shortened(document) or None, None))
         elif status == "REFUSED":
-            answers.append(Acknowledgement(key, "REFUSED", None, reason or "refused without a reason"))
+            answers.append(Acknowledgement(key, "REFUSED", None, shortened(reason) or "refused without a reason"))
         else:
-            wrong.append(f"line {rows.line_num}: status {status!r} is neither POSTED nor REFUSED")
+            wrong.append(f"line {rows.line_num}: status {status[:50]!r} is neither POSTED nor REFUSED")
     return answers, wrong

@@ -92,10 +92,13 @@ def _comparison(
     """Of a shadow's answers with those of the systems of record."""
     member = Consumer({**client(settings), "group.id": record.group})  # asked for offsets only, so it never joins
 
-    async def ask(entry: Entry, keys: list[str]) -> dict[str, Answer]:
+    def systems(entry: Entry) -> tuple[str, ...]:
         route = routing.route(entry.posting)
+        return (*route.former, route.system)
+
+    async def ask(entry: Entry, keys: list[str]) -> dict[str, Answer]:
         found: dict[str, Answer] = {}
-        for name in (*route.former, route.system):
+        for name in systems(entry):
             driver = record.drivers[name]
             if isinstance(driver, OnlineSystem):
                 found |= await driver.ask(keys)
@@ -105,7 +108,7 @@ def _comparison(
         known = record.committed(partition)
         return await asyncio.to_thread(_committed, member, partition) if known is None else known
 
-    return Comparison(shadow, record.answers, results, ask=ask, passed=passed, done=connector.finished)
+    return Comparison(shadow, record.answers, results, systems=systems, ask=ask, passed=passed, done=connector.finished)
 
 
 def _committed(member: Consumer, partition: int) -> int:
