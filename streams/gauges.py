@@ -43,14 +43,21 @@ class Gauges:
         self._feeds()
 
     def _feeds(self) -> None:
-        """As of now, not as of the last record: a feed that falls silent grows old by itself."""
-        metrics.FEED_AGE_SECONDS.clear()
-        metrics.FEED_STATUS.clear()
+        """As of now, not as of the last record: a feed that falls silent grows old by itself.
+
+        Feeds beyond the bound share a name; the worst of them is told, so that none falls silent unseen.
+        """
         now = self._clock()
+        ages: dict[tuple[str, str], float] = {}
+        statuses: dict[tuple[str, str], int] = {}
         for task in self._pipeline.tasks.values():
             for feed in feeds.read(task.stages["feeds"].rows):
                 feed.clock = max(feed.clock, now)
                 labels = bounded("source", feed.source), bounded("location", feed.location)
                 if feed.alive_at != NEVER:
-                    metrics.FEED_AGE_SECONDS.labels(*labels).set((now - feed.alive_at) / 1000)
-                metrics.FEED_STATUS.labels(*labels).set(CODES[judge(feed, self._thresholds)[0]])
+                    ages[labels] = max(ages.get(labels, 0), (now - feed.alive_at) / 1000)
+                statuses[labels] = max(statuses.get(labels, 0), CODES[judge(feed, self._thresholds)[0]])
+        for gauge, told in ((metrics.FEED_AGE_SECONDS, ages), (metrics.FEED_STATUS, statuses)):
+            gauge.clear()
+            for labels, worst in told.items():
+                gauge.labels(*labels).set(worst)
