@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from local.processes import pick_port
 from local.stack import LocalStack
 from local.supervised import ProcessError, Supervised, await_all
 from local.worker_process import COMMAND, WorkerProcess, await_ready
+from schemas.access import librdkafka
+from schemas.environment import SettingError
 from schemas.registry import RegistryError, register_all
 from schemas.retention import retention
 from schemas.topics_admin import BrokerUnreachable, TopicMismatch, apply
@@ -28,7 +30,9 @@ from tables.channels import ChannelsError, parse
 LOCAL_PARTITIONS = 4
 LOOK_S = 1.0
 AUTHENTICATION = {"STOCKSTREAM_API_KEYS_FILE", "STOCKSTREAM_API_JWT_ISSUER", "STOCKSTREAM_API_DEVELOPMENT"}
-FAILURES = (OSError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable, ProcessError)
+FAILURES = (
+    OSError, SettingError, ChannelsError, StackError, RegistryError, TopicMismatch, BrokerUnreachable, ProcessError,
+)  # fmt: skip
 """What ends `up` with a message; a wait that ran out (TimeoutError) is an OSError."""
 
 
@@ -41,16 +45,21 @@ class Site:
     app: str
     partitions: int
 
-    def prepare(self, replication: int = 1, retention_days: str = "") -> None:
-        """Schemas and topics, created or verified; raise SettingError for a retention that cannot be."""
-        register_all(self.stack.registry_url, self.channels)
+    def prepare(self, chosen: Settings | None = None) -> None:
+        """Schemas and topics, created or verified. The settings say how to get in, how many replicas and kept how long.
+
+        Raise SettingError for what cannot be.
+        """
+        chosen = replace(chosen or Settings(), bootstrap=self.stack.bootstrap, registry=self.stack.registry_url)
+        conf, days = librdkafka(chosen), retention(chosen.retention_days)
+        register_all(chosen, self.channels)
         apply(
-            {"bootstrap.servers": self.stack.bootstrap},
+            conf,
             partitions=self.partitions,
-            replication=replication,
+            replication=chosen.replication,
             channels=self.channels,
             changelogs=[changelog(self.app, stage) for stage in STAGES],
-            retention=retention(retention_days),
+            retention=days,
         )
 
     def worker(
@@ -104,7 +113,7 @@ def run_up(chosen: Settings, given: frozenset[str], *, workers: int, as_json: bo
             )
             partitions = chosen.partitions if "partitions" in given else LOCAL_PARTITIONS
             site = Site(stack, ids, chosen.app, partitions)
-            site.prepare(chosen.replication, chosen.retention_days)
+            site.prepare(chosen)
             crew = [site.worker(f"worker-{number + 1}", directory, channels) for number in range(workers)]
             for worker in crew:
                 running.callback(worker.stop)

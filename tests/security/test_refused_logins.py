@@ -7,10 +7,14 @@ from typing import Any
 
 import orjson
 import pytest
-from secured_site import APP, CHANNELS, SecuredSite, until
+from secured_site import APP, CHANNELS, PARTITIONS, SecuredSite, until
 
 from local.certificates import Authority
+from local.stack import LocalStack
 from local.supervised import Supervised, await_all
+from local.up import Site
+from schemas.registry import RegistryRefused
+from streams.settings import Settings
 
 pytestmark = pytest.mark.stack
 REFUSED, USAGE = 77, 2
@@ -36,6 +40,21 @@ def wrong(site: SecuredSite) -> dict[str, dict[str, Any]]:
         "registry": {"registry_password_file": site.directory / "wrong"},
         "no secret": {"sasl_password_file": site.directory / "nowhere"},
     }
+
+
+def test_up_prepares_a_secured_broker_and_registry_that_are_given(site: SecuredSite):
+    """`stockstream up` verifies schemas and topics there by the login of the settings; without it it is not let in."""
+    known = {
+        name: str(value) for name, value in site.settings_of("setup").items() if name in Settings.__dataclass_fields__
+    }
+    given = LocalStack(
+        site.directory / "given", bootstrap=site.stack.secured_bootstrap, registry=site.registry, redis=site.redis
+    )
+    up = Site(given, list(CHANNELS), APP, PARTITIONS)
+    up.prepare(Settings(**{**known, "partitions": PARTITIONS, "session_timeout_ms": 6_000}))
+
+    with pytest.raises(RegistryRefused):
+        up.prepare()
 
 
 def started(site: SecuredSite, component: str, name: str, user: str = "", **changes: Any) -> Supervised:
