@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -187,6 +188,25 @@ def test_prometheus_takes_its_configuration() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_service_is_a_job_of_its_own(tmp_path: Path) -> None:
+    """As promtool relabels what DNS finds: one that is ready does not speak for another that never comes up."""
+    promtool = find("promtool")
+    if promtool is None:
+        pytest.skip("no promtool; `make chart` builds it into the cache folder")
+    job = scraped()["stockstream"]
+    names = job.pop("dns_sd_configs")[0]["names"]
+    found = [{"targets": [f"{name}:8081"], "labels": {"__meta_dns_name": name}} for name in names]
+    path = tmp_path / "prometheus.yml"
+    path.write_text(yaml.safe_dump({"scrape_configs": [job | {"static_configs": found}]}))
+    command = [str(promtool), "check", "service-discovery", str(path), "stockstream"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    targets = [target["labels"] for target in json.loads(done.stdout)]
+    assert {target["instance"]: target["job"] for target in targets} == {f"{name}:8081": name for name in names}
+    assert {(target["site"], target["product"]) for target in targets} == {("stockstream", "stockstream")}
 
 
 def test_grafana_gets_the_dashboards_and_the_data() -> None:
