@@ -3,6 +3,7 @@
 fenceless     a transactional id of the process's own: no owner ever fences another
 uncommitted   its consumers read what aborted transactions left in the topics
 two-steps     offsets in a transaction after that of rows and outputs; dies between the two at its tenth
+trusting      commits without asking whether the broker took every batch
 forgetful     a takeover keeps what memory has, whoever owned the partition in between
 """
 
@@ -16,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from cli.main import main
 from streams.chunks import ReadCommittedThread
+from streams.delivery import Delivery
 from streams.pipeline import Pipeline
 from streams.task import Task
 
@@ -62,6 +64,13 @@ def two_steps() -> None:
     AIOKafkaProducer.commit_transaction = one_after_the_other
 
 
+def trusting() -> None:
+    async def ask_nothing(_: Delivery) -> None:
+        pass
+
+    Delivery.complete = ask_nothing
+
+
 def forgetful() -> None:
     take_over = Pipeline.take_over
 
@@ -71,5 +80,12 @@ def forgetful() -> None:
     Pipeline.take_over = keeping
 
 
-{"fenceless": fenceless, "uncommitted": uncommitted, "two-steps": two_steps, "forgetful": forgetful}[sys.argv.pop(1)]()
+MUTATIONS = {
+    "fenceless": fenceless,
+    "uncommitted": uncommitted,
+    "two-steps": two_steps,
+    "trusting": trusting,
+    "forgetful": forgetful,
+}
+MUTATIONS[sys.argv.pop(1)]()
 main()

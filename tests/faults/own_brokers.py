@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from local.downloads import KAFKA, Downloads
 from local.kafka import READY_WITHIN_S, Kafka, random_id
@@ -125,6 +125,17 @@ class Brokers:
 
     def close(self) -> None:
         self._keeper.close()
+
+    def alter(self, topic: str, setting: str, value: str) -> None:
+        """Set one setting of a topic, as an administrator does; returns once it holds."""
+        entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+        admin, place = self._admin(), ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        admin.incremental_alter_configs([place])[place].result(30)
+        end, asked = time.monotonic() + 30, ConfigResource(ResourceType.TOPIC, topic)
+        while admin.describe_configs([asked])[asked].result(30)[setting].value != value:
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited 30 s for {setting} of {topic} to be {value}")
+            time.sleep(0.1)
 
     # ---- who leads what -----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.topics_admin import CHANGELOG
 from tests.faults.conftest import MakeSite
 from tests.faults.hurt_site import HurtSite
 from tests.pipeline.site_under_test import SESSION_MS, wait_for
@@ -68,6 +69,24 @@ def test_offsets_beside_the_transaction_count_twice(make_site: MakeSite) -> None
             lambda: ("mutated", -signal.SIGKILL) in site.tended.left, 60, "the worker to die between its two steps"
         )
         threading.Event().wait(5)
+
+    assert seen(site, skus)
+
+
+def test_commits_past_a_refused_batch_lose_rows(make_site: MakeSite) -> None:
+    """For a while the changelog takes only small rows: what is refused then is not in it when the worker starts again."""
+    site = make_site()
+    skus = site.new_items("PAST", 10)
+    site.start("mutated", command=(MUTATED, "trusting", "worker"))
+    changelog = f"{site.app}-inventory-changelog"
+    with site.load(skus, per_s=200):
+        site.await_progress()
+        site.brokers.alter(changelog, "max.message.bytes", "200")
+        site.await_progress()
+        site.await_progress()
+        site.brokers.alter(changelog, "max.message.bytes", CHANGELOG["max.message.bytes"])
+    site.settle()
+    site.stop_workers()
 
     assert seen(site, skus)
 
