@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from tables.materiality import SKEW_MS
 from tables.outcome import HEADER_SIZE, check_order
 from tables.position import Position, due_of, peek
 from tables.sku import ANYWHERE, Sku, Terms
@@ -62,6 +63,7 @@ class OpenRows:
         else:
             row = position.dump()
         ahead = Position.load(row)
-        ahead.clock = max(ahead.clock, now)
+        if now > ahead.clock or now < ahead.clock - SKEW_MS:
+            ahead.clock = now
         ahead.derive()
         return ahead.atp

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from schemas.codec import Undecodable
+from tables.materiality import SKEW_MS
 from tables.outcome import CorruptRow, Entry, Outcome, Output, checked_due
 
 Rows = dict[bytes, bytes]
@@ -85,15 +86,30 @@ class Timetable:
         return keys
 
 
+FAR_AHEAD = 1 << 62  # ms: the first sweep looks for rows that a clock left ahead
+
+
 class KeyedStage:
-    """A stage over one internal topic: decode, step, keep the timetable of its rows."""
+    """A stage over one internal topic: decode, step, keep the timetable of its rows.
+
+    With `newest_time` (ms, of a key and its row) rows written by a clock that was ahead get a clock entry as soon as the
+    clock is right: else they would wait, and promise, by a time that has not come.
+    """
 
     SWEEP_LIMIT = 5_000  # clock entries a sweep may write: what is left falls due again a second later
 
-    def __init__(self, name: str, decode: Decoder, step: Step, clock: Callable[[str, int], Output]) -> None:
-        self.name, self._decode, self._step, self._clock = name, decode, step, clock
+    def __init__(
+        self,
+        name: str,
+        decode: Decoder,
+        step: Step,
+        clock: Callable[[str, int], Output],
+        newest_time: Callable[[bytes, bytes], int] | None = None,
+    ) -> None:
+        self.name, self._decode, self._step, self._clock, self._newest_time = name, decode, step, clock, newest_time
         self.rows: Rows = {}
         self._timetable = Timetable()
+        self._swept = FAR_AHEAD
 
     def recover(self, rows: Rows) -> None:
         due: dict[bytes, int] = {}
@@ -103,7 +119,7 @@ class KeyedStage:
                     due[key] = at
             except CorruptRow as error:
                 raise Halt(f"table {self.name}, row {key!r}: {error}") from error
-        self.rows, self._timetable = rows, Timetable(due)
+        self.rows, self._timetable, self._swept = rows, Timetable(due), FAR_AHEAD
 
     def step(self, topic: str, run: Sequence[Any], now: int) -> Outcome:  # noqa: ARG002 - folds take time from entries
         decode = self._decode
@@ -126,6 +142,11 @@ class KeyedStage:
                 note(key, int.from_bytes(row[13:21], "big", signed=True))
 
     def sweep(self, now: int) -> Outcome:
+        if now < self._swept - SKEW_MS and self._newest_time is not None:
+            for key, row in self.rows.items():
+                if self._newest_time(key, row) > now + SKEW_MS:
+                    self._timetable.note(key, now)
+        self._swept = now
         keys: Iterable[bytes] = self._timetable.pop(now, self.SWEEP_LIMIT)
         return Outcome(outputs=[self._clock(key.decode(), now) for key in keys])
 

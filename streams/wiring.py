@@ -48,15 +48,18 @@ def connect(settings: Settings) -> Parts:
     )
     thresholds = freshness.Thresholds(settings.feed_late_after_ms, settings.feed_stale_after_ms)
 
-    def keyed(name: str, topic: str, step: Any, tick: Any) -> Stage:
-        return Stage(name, (topic,), lambda _: KeyedStage(name, codec.decoder(topic), step, tick))
+    def keyed(name: str, topic: str, step: Any, tick: Any, newest_time: Any = None) -> Stage:
+        return Stage(name, (topic,), lambda _: KeyedStage(name, codec.decoder(topic), step, tick, newest_time))
+
+    def fold_ledger(rows: Any, run: Any) -> Outcome:
+        return inventory.step(rows, run, declared)
 
     stages = (
         Stage("intake", INBOUND, lambda _: IntakeStage(Intake(reference, codec.decode, rules), ids)),
         keyed("shipments", "shipment.events", shipments.step, shipments.clock),
         keyed("supply", "supply.events", supply.step, supply.clock),
         keyed("orders", "order.events", orders.step, orders.clock),
-        keyed("inventory", topics.LEDGER, lambda rows, run: inventory.step(rows, run, declared), inventory.clock),
+        keyed("inventory", topics.LEDGER, fold_ledger, inventory.clock, inventory.newest_time),
         keyed("feeds", "feed.events", lambda rows, run: feeds.step(rows, run, thresholds), feeds.clock),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from schemas.records import FeedEvent, FeedStatus
+from tables.materiality import SKEW_MS
 
 Freshness = Literal["FRESH", "LATE", "STALE"]
 FRESH: Final = "FRESH"
@@ -48,7 +49,9 @@ class Feed:
 
 def fold(feed: Feed, event: FeedEvent | Mapping[str, Any]) -> None:
     """Take one event in."""
-    feed.clock = max(feed.clock, event["recorded_at"])
+    recorded = event["recorded_at"]
+    if recorded > feed.clock or recorded < feed.clock - SKEW_MS:  # going back, a clock was mended
+        feed.clock = recorded
     if event["kind"] == "EVENTS":
         feed.event_at = max(feed.event_at, event["event_time"])
     elif event["kind"] == "HEARTBEAT":
@@ -80,7 +83,8 @@ def publish(feed: Feed, rules: Thresholds) -> FeedStatus | None:
     """The record to write, or None: on the first event, on every change, and now and then while the feed lives."""
     now, since = judge(feed, rules)
     alive = feed.alive_at > feed.published_at
-    if now == feed.status and not (alive and feed.clock - feed.published_at >= rules.refresh_ms):
+    silent = 0 <= feed.clock - feed.published_at < rules.refresh_ms
+    if now == feed.status and (silent or not (alive or feed.clock < feed.published_at)):
         return None
     feed.status, feed.since, feed.published_at = now, since, feed.clock
     return {

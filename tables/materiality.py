@@ -11,6 +11,9 @@ Reason = Literal[
     "FIRST", "ZERO_CROSSED", "LEVEL_CROSSED", "ABSOLUTE_STEP", "RELATIVE_STEP", "DATE_MOVED", "MAX_SILENCE"
 ]
 FAR: Final = 1 << 31  # days: more than any two dates lie apart
+SKEW_MS: Final = 60_000
+"""Clocks of workers may differ by this: a fold's clock does not go back for an entry that is less behind it. One that is
+further behind says that the clock before it was ahead and has been mended, and is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,11 @@ def gate(
             reason = "DATE_MOVED"
     if reason is not None:
         wait = since + policy.min_interval
-        if at < wait:
+        if since <= at < wait:  # a time before it: the clock was ahead then, nobody can say for how long
             return None, wait
         return reason, at + silence if silence else 0
     if not silence:
         return None, 0
-    if at - since >= silence:
+    if at - since >= silence or at < since:
         return "MAX_SILENCE", at + silence
     return None, since + silence

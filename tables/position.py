@@ -16,6 +16,7 @@ from schemas.records import SELLABLE, LedgerEntry, LedgerKind
 from tables import claims, journal
 from tables.backorders import Backorders, backordered
 from tables.expected import Listed, expected
+from tables.materiality import SKEW_MS
 from tables.outcome import CorruptRow, seal, unpack_row
 from tables.promise import promise
 
@@ -43,6 +44,12 @@ def due_of(row: bytes) -> int:
     return int.from_bytes(row[13:21], "big", signed=True)
 
 
+def clock_of(row: bytes) -> int:
+    """The clock of a row (ms), without the rest of it."""
+    return int.from_bytes(row[_CLOCK : _CLOCK + 8], "big", signed=True)
+
+
+_CLOCK: Final = struct.calcsize(">BIqq" + _FIGURES + "?BBI")
 _read: Final = ROW.unpack_from
 _SIZE: Final = ROW.size
 
@@ -70,7 +77,7 @@ class Position:
     offset: int  # of the newest entry folded in
     due: int  # when the row wants a clock entry, ms; 0: never
     revision: int  # entries folded in
-    clock: int  # newest recorded_at, ms
+    clock: int  # newest recorded_at, ms; it goes back only where a clock was mended
     as_of: int  # newest occurred_at, ms
     available: int
     others: dict[str, int] | None  # on hand by other disposition, in order of appearance: the journal counts on it
@@ -247,7 +254,7 @@ class Position:
         self.revision = revision + 1
         self.correlation_id = entry["correlation_id"]
         recorded = entry["recorded_at"]
-        if recorded > self.clock:
+        if recorded > self.clock or recorded < self.clock - SKEW_MS:
             self.clock = recorded
 
     def _new_stamp(self, stamp: list[Any]) -> None:

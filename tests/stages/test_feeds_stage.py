@@ -134,3 +134,13 @@ def test_row_does_not_depend_on_chunks(signs, size):
         many.take(*entries[at : at + size])
 
     assert one.rows == many.rows
+
+
+def test_a_clock_that_was_ahead_and_was_mended_leaves_no_feed_stale():
+    """By it every feed was silent for a day; by the right one they are alive, and the next event says so."""
+    feed = stage()
+    feed.take(event("EVENTS", T0, T0))
+    assert statuses(feed.take(event("EVENTS", T0 + 1, T0 + 1440 * MINUTE)))[0][0] == "STALE"
+
+    assert statuses(feed.take(event("EVENTS", T0 + MINUTE, T0 + MINUTE))) == [("FRESH", T0 + MINUTE)]
+    assert due(feed) == T0 + 16 * MINUTE
