@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from schemas.records import ExceptionRaised, ExceptionResolved
 
 Severity = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+"""CRITICAL wakes engineering: a fault of ours keeps a fact out of the stock, and nobody else can mend it."""
 
 
 class Category(NamedTuple):
@@ -30,7 +31,7 @@ CATEGORIES: dict[str, Category] = {
     "TIME_IN_FUTURE": Category("MEDIUM", "warehouse", "Set the device's clock; then have the record sent again with its true time."),
     "TIME_TOO_OLD": Category("LOW", "warehouse", "Check the device's clock; then have the record sent again with its true time, or dismiss it."),
     "INVALID_RESERVATION": Category("LOW", "channels", "Correct the request as the message says and ask again; the channel has its refusal."),
-    "UNPROCESSABLE": Category("HIGH", "engineering", "A fault of ours: mend it, then have the record sent again."),
+    "UNPROCESSABLE": Category("CRITICAL", "engineering", "A fault of ours: mend it, then have the record sent again."),
     # ---- intake: what cannot even be read (dead letters)
     "NOT_AVRO": Category("MEDIUM", "integration", "Send Avro in the Confluent wire format."),
     "MALFORMED": Category("MEDIUM", "integration", "Serialize the record with the schema whose id it carries."),
