@@ -7,6 +7,7 @@ from typing import Final
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.aio import AIOConsumer
 
+from connectors.heartbeat import beat
 from connectors.kafka import Record, read
 
 ANSWER_S: Final = 10.0
@@ -34,6 +35,7 @@ async def up_to(
     """
     left, deadline = dict(ends), time.monotonic() + within_s
     while left:
+        beat()
         ended: set[int] = set()
         yield await read(consumer, MOST, 0.05, ended)
         for number in ended:  # of a consumer that tells: markers of transactions may be last

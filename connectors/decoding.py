@@ -9,6 +9,7 @@ from typing import Any, Final
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from connectors.away import Away, pauses
+from connectors.heartbeat import beat
 from connectors.kafka import Record
 from schemas import metrics, registry
 from schemas.codec import Codec, Undecodable
@@ -53,6 +54,7 @@ class Decoding:
     ) -> None:
         """The same, for as long as it takes: the values wait for the registry. `meanwhile` is done between tries."""
         for pause in pauses():
+            beat()
             try:
                 await self.learn(values)
             except Away as away:

@@ -13,7 +13,7 @@ import yaml
 from aiohttp import web
 from prometheus_client import REGISTRY, generate_latest
 
-from connectors import refusals
+from connectors import heartbeat, refusals
 from schemas import metrics
 from schemas.acls import PROCESSES, Acl, needs
 from schemas.admission import REFUSED, Refused, admitted, explained
@@ -43,6 +43,8 @@ class Process:
         self.state: dict[str, Any] = {"state": "starting"}
         """What /readyz shows; `ready` once "state" says so."""
         self.url = ""
+        self.measure: Callable[[], None] = lambda: None
+        """Brings gauges up to date; called when somebody asks for /metrics."""
         self._runner: web.AppRunner | None = None
 
     def ready(self, **details: Any) -> None:
@@ -74,10 +76,12 @@ class Process:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         READY.labels(self.name).set(self.state["state"] == "ready")
+        self.measure()
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _live(self, _: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
+        why = heartbeat.stuck(self.settings.stuck_after_ms / 1000)
+        return web.Response(text="alive\n") if why is None else web.Response(status=503, text=f"stuck: {why}\n")
 
     async def _ready(self, _: web.Request) -> web.Response:
         status = 200 if self.state["state"] == "ready" else 503
@@ -104,6 +108,7 @@ def run(
     """Run `main` until it ends or SIGTERM or SIGINT asks it to (`stopping` is then set); return the exit code.
 
     A fault is logged and ends the process with 75: a supervisor starts it again, and it goes on where it had committed.
+    So it does after 74, with which a process ends that stands still (see heartbeat).
     Not let in, at the start or later, it ends with 77 and one line. With `alone` it has work without the broker, and
     stays when it is shut out later.
     """
@@ -129,6 +134,8 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stopping.set)
+    heartbeat.watch(name, settings.stuck_after_ms / 1000)
+    turning = asyncio.ensure_future(heartbeat.turn())
     try:
         await process.serve(host, port)
         await asyncio.to_thread(admitted, settings, needed(name, settings))
@@ -143,6 +150,7 @@ async def _run(
         log.error("%s ends: %s", name, why)  # noqa: TRY400 - what to do stands in the line
         return code
     finally:
+        turning.cancel()
         await process.close()
     return 0
 

@@ -40,6 +40,9 @@ class Shared:
     channels: str = setting("channels.yaml", "Path of the channels' declaration.")
     clock: str = setting("system", "Business clock: `system`, or `file:PATH` for simulations (8 bytes, ms).")
     data_dir: str = setting(".stockstream", "Directory for a process's own files.")
+    stuck_after_ms: int = setting(
+        30_000, "After so long without progress a worker leaves with 74, and /livez of another process answers 503."
+    )
     log_level: str = setting("warning", "debug, info, warning or error.")
     security_protocol: str = setting("PLAINTEXT", "Of the broker: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
     ssl_ca_file: str = setting("", "Certificates to trust the broker by; empty: those of the system.")

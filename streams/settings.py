@@ -25,7 +25,6 @@ class Settings(Shared):
     fetch_wait_ms: int = setting(20, "How long the broker may hold back an empty fetch.", least=0)
     session_timeout_ms: int = setting(10_000, "Group session timeout; transactions time out with it.")
     sweep_interval_ms: int = setting(1_000, "How often due rows get their clock entry.")
-    stuck_after_ms: int = setting(30_000, "The watchdog leaves after lag without progress for this long.")
     duplicate_window_ms: int = setting(7 * 86_400_000, "How long an event id is remembered.")
     future_limit_ms: int = setting(15 * 60_000, "How far ahead of the business clock an event may claim to be.")
     past_limit_ms: int = setting(30 * 86_400_000, "How far behind the business clock an event may be.")

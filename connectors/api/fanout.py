@@ -16,6 +16,7 @@ from connectors.api.settings import ApiSettings
 from connectors.away import Away
 from connectors.bounded import bounds
 from connectors.decoding import Decoding
+from connectors.heartbeat import beat, going_round
 from connectors.kafka import Record, checked
 
 WAIT_S: Final = 0.5
@@ -134,16 +135,18 @@ class ChannelReader:
         """Until stopped; a fault of Kafka's or the registry's only delays. Any other ends it, and nobody waits on."""
         opened: AIOConsumer | None = consumer
         try:
-            while True:
-                try:
-                    opened = opened or await self._open()
-                    await self._hand_out(await some(opened))
-                except (KafkaException, Away) as error:
-                    log.warning("%s: %s; trying again", self.topic, error)
-                    if opened is not None:
-                        await opened.close()
-                    opened = None
-                    await asyncio.sleep(AGAIN_S)
+            with going_round(f"following {self.topic}"):
+                while True:
+                    beat()
+                    try:
+                        opened = opened or await self._open()
+                        await self._hand_out(await some(opened))
+                    except (KafkaException, Away) as error:
+                        log.warning("%s: %s; trying again", self.topic, error)
+                        if opened is not None:
+                            await opened.close()
+                        opened = None
+                        await asyncio.sleep(AGAIN_S)
         except Exception:
             log.exception("%s is not read any more; the next stream begins anew", self.topic)
             for subscriber in self.subscribers:

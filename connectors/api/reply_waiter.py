@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from connectors.away import Away, pauses
 from connectors.decoding import Decoding
+from connectors.heartbeat import beat, going_round
 from connectors.kafka import Record, checked, client
 from schemas.codec import Codec
 from schemas.environment import Shared
@@ -94,17 +95,19 @@ class ReplyWaiter:
     # ---- in the thread ------------------------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._read()
-            except KafkaException as error:
-                log.warning("reservation replies are not followed, answers are pending: %s", error)
-                self._tell(self._ready.clear)
-                self._stopping.wait(AGAIN_S)
-            except Exception:
-                log.exception("reservation replies are not followed, answers are pending")
-                self._tell(self._ready.clear)
-                self._stopping.wait(AGAIN_S)
+        with going_round("following reservation replies"):
+            while not self._stopping.is_set():
+                beat()
+                try:
+                    self._read()
+                except KafkaException as error:
+                    log.warning("reservation replies are not followed, answers are pending: %s", error)
+                    self._tell(self._ready.clear)
+                    self._stopping.wait(AGAIN_S)
+                except Exception:
+                    log.exception("reservation replies are not followed, answers are pending")
+                    self._tell(self._ready.clear)
+                    self._stopping.wait(AGAIN_S)
 
     def _read(self) -> None:
         """Follow the topic until told to stop; raise KafkaException."""
@@ -122,6 +125,7 @@ class ReplyWaiter:
             self._assign(consumer)
             self._tell(self._ready.set)
             while not self._stopping.is_set():
+                beat()
                 first = consumer.poll(POLL_S)
                 if first is not None:
                     self._hand_over([first, *consumer.consume(500, 0)])
@@ -154,6 +158,7 @@ class ReplyWaiter:
     def _learnt(self, records: list[Record]) -> bool:
         """Ask for schemas of a newer writer, for as long as it takes; False: the process ends before."""
         for pause in pauses():
+            beat()
             try:
                 self._decoding.learn_here(record.value for record in records)
             except Away as away:

@@ -18,6 +18,7 @@ from connectors import view_keys as keys
 from connectors.api.problems import Problem
 from connectors.api.redis_line import Questions, RedisLine
 from connectors.api.settings import ApiSettings
+from connectors.heartbeat import going_round, through
 from schemas.clock import wall_ms
 from schemas.records import FeedStatus
 from tables.fallback import Freshness, worst_by_location
@@ -122,13 +123,14 @@ class View:
     # ---- how it is ----------------------------------------------------------------------------------------------
 
     async def _look_again(self) -> None:
-        while not self._stopping:
-            await asyncio.sleep(self._settings.view_refresh_ms / 1000)
-            try:
-                await self._look()
-            except Exception:
-                logging.getLogger(__name__).exception("the view's state cannot be read")
-                self._why = "the view's state cannot be read"
+        with going_round("the look at the view's state"):
+            while not self._stopping:
+                await through(asyncio.sleep(self._settings.view_refresh_ms / 1000))
+                try:
+                    await self._look()
+                except Exception:
+                    logging.getLogger(__name__).exception("the view's state cannot be read")
+                    self._why = "the view's state cannot be read"
 
     async def _look(self) -> None:
         pipeline = self._redis.pipeline(transaction=False)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka.aio import AIOProducer
 
 from connectors import refusal_log
+from connectors.heartbeat import DELIVERY_S, through
 from connectors.outbound.commerce.compacted import Compacted
 from connectors.outbound.commerce.settings import Commerce
 from connectors.outbound.commerce.subscriptions import Subscription
@@ -47,7 +48,8 @@ class Book:
     async def write(self, state: WebhookSubscription) -> None:
         """Keep a state; returns once the broker has it."""
         key = state["subscription"]
-        message = await (await self._producer.produce(TOPIC, self._encode(state), key.encode()))
+        produced = await self._producer.produce(TOPIC, self._encode(state), key.encode())
+        message = await through(produced, DELIVERY_S)
         self._take_in(key, state, message.offset())
 
 
@@ -97,5 +99,6 @@ class Exceptions:
         await self._write("exceptions.resolutions", identifier, record)
 
     async def _write(self, topic: str, key: str, record: Any) -> None:
-        await (await self._producer.produce(topic, self._codec.encode(topic, record), key.encode()))
+        produced = await self._producer.produce(topic, self._codec.encode(topic, record), key.encode())
+        await through(produced, DELIVERY_S)
         refusal_log.tell(topic, record)

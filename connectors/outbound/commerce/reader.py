@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from connectors import kafka
 from connectors.bounded import bounds, up_to
 from connectors.decoding import Decoding
+from connectors.heartbeat import BROKER_S, beat, going_round, through
 from connectors.outbound.commerce.feeds import Feeds
 from connectors.outbound.commerce.outbox import Change, Outbox
 from connectors.outbound.commerce.settings import Commerce
@@ -63,13 +64,15 @@ class ChannelReader:
         source = kafka.consumer(self._settings, self._group, enable_partition_eof=True, session_timeout_ms=SESSION_MS)
         try:
             await source.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
-            await self._follow(source)
+            with going_round(f"reading for {self._group}"):
+                await self._follow(source)
         finally:
             await source.close()
 
     async def _follow(self, source: Any) -> None:
         last_commit, paused = 0.0, False
         while True:
+            beat()
             records = await kafka.read(source, wait_s=LOOK_S, ended=self._at_end)
             await self._decoding.learn_patiently([record.value for record in records])
             for record in records:
@@ -187,7 +190,7 @@ class ChannelReader:
             return True
         offsets = [TopicPartition(self._topic, number, end, notes[number]) for number, end in due.items()]
         try:
-            await source.commit(offsets=offsets, asynchronous=False)
+            await through(source.commit(offsets=offsets, asynchronous=False), BROKER_S)
         except KafkaException as error:
             if not kafka.moved(error):
                 raise

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.aio import AIOConsumer
 
 from connectors.decoding import Decoding
+from connectors.heartbeat import BROKER_S, DELIVERY_S, beat, going_round, through
 from connectors.kafka import Record, consumer, moved, read
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, Answer
@@ -59,6 +60,8 @@ class Connector:
         self._consumer: AIOConsumer
         self._decoding = Decoding(settings, codec)
         self._stopping = False
+        self._beat: Callable[[], None] = lambda: None
+        """For what the group calls, outside of the loop."""
         self._started = asyncio.Event()
         self._committed: dict[int, tuple[int, str]] = {}
         self._commit_at = 0.0
@@ -83,9 +86,12 @@ class Connector:
                 running = [systems.create_task(driver.run()) for driver in self.drivers.values()]
                 if self.comparison is not None:
                     running.append(systems.create_task(self.comparison.run()))
-                while not self._stopping:
-                    await self._take(await read(self._consumer, READ, LOOK_S))
-                    await self._keep_house()
+                with going_round(f"reading for {self.group}") as heartbeat:
+                    self._beat = heartbeat.beat
+                    while not self._stopping:
+                        beat()
+                        await self._take(await read(self._consumer, READ, LOOK_S))
+                        await self._keep_house()
                 await asyncio.gather(*(driver.stop(self._patience_s) for driver in self.drivers.values()))
                 for task in running:
                     task.cancel()
@@ -113,7 +119,7 @@ class Connector:
                 continue
             self._place(track, record, posting, told)
         if told:  # the position is past them: they are told before anything is committed
-            await asyncio.gather(*told)
+            await through(asyncio.gather(*told), DELIVERY_S)
 
     def _decoded(self, record: Record) -> ErpPosting:
         if record.value is None:
@@ -244,7 +250,6 @@ class Connector:
                 )
                 track.end = max(track.end, end)
             await self._commit()
-            self._measure()
 
     async def _commit(self) -> None:
         await self._commit_of(list(self._tracks.values()))
@@ -258,7 +263,7 @@ class Connector:
         if not places:
             return
         try:
-            await self._consumer.commit(offsets=places, asynchronous=False)
+            await through(self._consumer.commit(offsets=places, asynchronous=False), BROKER_S)
         except KafkaException as error:
             if not moved(error):  # the next owner reads again, and asks before it sends
                 raise
@@ -280,6 +285,7 @@ class Connector:
         _tell("assigned", places)
         starts = []
         for place in await source.committed(places, timeout=30.0):
+            self._beat()
             low, high = await source.get_watermark_offsets(place, timeout=30.0)
             start = max(place.offset, low)
             track = Track(place.partition, start, high, limit=self._settings.window, horizon=self._settings.horizon)
@@ -298,6 +304,7 @@ class Connector:
         tracks = [self._tracks[place.partition] for place in places if place.partition in self._tracks]
         patience = min(self._patience_s, self._settings.session_timeout_ms / 2000)
         for track in tracks:
+            self._beat()
             await asyncio.gather(*(driver.drop(track.partition, patience) for driver in self.drivers.values()))
         await self._commit_of(tracks)
         for place in places:
@@ -329,7 +336,8 @@ class Connector:
 
     # ---- how it is ----------------------------------------------------------------------------------------------
 
-    def _measure(self) -> None:
+    def measure(self) -> None:
+        """Bring the gauges up to date, as of now."""
         now = self._results.now()
         ages = [now - oldest for track in self._tracks.values() if (oldest := track.oldest()) is not None]
         metrics.OLDEST_SECONDS.labels(self.group).set(max(0, max(ages, default=0)) / 1000)

@@ -80,6 +80,12 @@ async def _main(it: process.Process, settings: Settings, routing: Routing) -> No
         connector.drivers[shadow] = _driver(routing.systems[shadow], settings, results, connector, shadow=True)
         connector.comparison = _comparison(shadow, settings, routing, results, record, connector)
         connectors.append(connector)
+
+    def measure() -> None:
+        for connector in connectors:
+            connector.measure()
+
+    it.measure = measure
     try:
         await _run(it, connectors, outgoing)
     finally:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from connectors import view_keys as keys
 from connectors.away import Away
+from connectors.heartbeat import beat, going_round
 from connectors.outbound.redis_view import metrics
 from connectors.outbound.redis_view.line import Line
 from connectors.outbound.redis_view.store import NotTheView, Store
@@ -45,9 +46,14 @@ class Report:
 
     async def run(self) -> None:
         """Report until cancelled."""
+        with going_round("the view's report"):
+            await self._run()
+
+    async def _run(self) -> None:
         turn = 0
         try:
             while True:
+                beat()
                 await self._once(strike_off=turn % STRIKE_OFF_EVERY == 0)
                 if turn % COUNT_EVERY == 0:
                     await self._count_exceptions()
@@ -58,14 +64,16 @@ class Report:
 
     async def follow_ends(self) -> None:
         """Learn the ends of the logs every second, until cancelled."""
-        while True:
-            with suppress(Away):
-                places = self._view.places
-                for partition, high in (await self._view.reader.ends(sorted(places.opened))).items():
-                    if place := places.opened.get(partition):
-                        place.high = max(place.high, high)
-                places.known_at = time.monotonic()
-            await asyncio.sleep(EVERY_S)
+        with going_round("the look at the ends of the logs"):
+            while True:
+                beat()
+                with suppress(Away):
+                    places = self._view.places
+                    for partition, high in (await self._view.reader.ends(sorted(places.opened))).items():
+                        if place := places.opened.get(partition):
+                            place.high = max(place.high, high)
+                    places.known_at = time.monotonic()
+                await asyncio.sleep(EVERY_S)
 
     async def _once(self, *, strike_off: bool) -> None:
         state = self._state()

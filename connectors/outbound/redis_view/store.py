@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from connectors import view_keys as keys
+from connectors.heartbeat import beat
 from connectors.outbound.redis_view.away import redis_away
 from connectors.outbound.redis_view.changes import Changes
 from connectors.outbound.redis_view.places import Partition
@@ -111,6 +112,7 @@ class Store:
         pattern = "".join(f"\\{c}" if c in "*?[]\\" else c for c in f"{self._app}:") + "*"
         cursor = 0
         while True:
+            beat()
             cursor, names = await self._client.scan(cursor, pattern, 1_000)
             ours = [name for name in map(str, names) if name.startswith(prefixes)]
             if ours and not await self._clear(keys=[self._view, *ours]):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from connectors import view_keys as keys
 from connectors.away import Away, pauses
 from connectors.decoding import Decoding
+from connectors.heartbeat import beat, going_round
 from connectors.kafka import Record
 from connectors.outbound.redis_view import metrics
 from connectors.outbound.redis_view.changes import Changes
@@ -82,13 +83,15 @@ class View:
     async def run(self) -> None:
         self.partitions = await self.reader.partitions()
         await self.reader.subscribe()
-        while not self._stopping.is_set():
-            try:
-                await self._turn()
-            except Away as away:
-                await self._wait_for(away)
-            except NotTheView as other:
-                self.start_over(other)
+        with going_round("the view"):
+            while not self._stopping.is_set():
+                beat()
+                try:
+                    await self._turn()
+                except Away as away:
+                    await self._wait_for(away)
+                except NotTheView as other:
+                    self.start_over(other)
         await self._settle(heeding=False)
 
     async def _turn(self) -> None:
@@ -236,6 +239,7 @@ class View:
         for pause in pauses():
             again = time.monotonic() + pause
             while time.monotonic() < again and not self._stopping.is_set():
+                beat()
                 await self.reader.keep_alive()
             if self._stopping.is_set() or await self._is_back(away):
                 break
