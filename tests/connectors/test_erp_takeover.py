@@ -83,6 +83,29 @@ async def test_a_system_that_is_down_does_not_hold_up_the_planned_file_of_anothe
     assert keys(*sent[::2]) == [key for key, _, system in told.attempts if system == "files"]
 
 
+async def test_a_posting_that_names_no_place_is_in_the_file_although_another_system_was_asked_first(
+    monkeypatch, tmp_path
+):
+    """No file passes it while the answer is awaited; then it stands in the topic's order."""
+    sent = [posting("SALES_ORDER:1", revision=1), posting("SALES_ORDER:1", revision=2, lines=[])]
+    sent += [posting(f"SALES_ORDER:{n}") for n in (2, 3)]
+    partition, erp, told = Partition(*values(*sent)), Erp(), Told()
+    erp.up.clear()
+    routing = to(Rule("erp", locations=frozenset({"DC09"})), Rule("files"), files=("files",))
+    it = connector(routing, told, {"erp": erp})
+    it.drivers["files"] = files(it, told, tmp_path, size=10)
+    async with running(it, partition, monkeypatch):
+        await until(lambda: told.attempts, "the file of what stands before it")
+        await until(lambda: erp.asked, "the question")
+        first = told.attempts.copy()
+        erp.up.set()
+        await until(lambda: partition.kept[0] == 4, "the rest")
+
+    assert keys(*sent[:1]) == [key for key, _, _ in first]
+    assert keys(*sent) == [key for key, _, _ in told.attempts]
+    assert [] == erp.taken
+
+
 async def test_what_may_have_been_sent_to_the_new_system_is_asked_for_there_after_a_takeover(monkeypatch):
     """B took it and the connector was killed: what A says, asked along with others of A's, is no answer for B."""
     moved = posting("PURCHASE_ORDER:2", created_at=CUT + 1, priority=90)  # so that A is asked about others first
