@@ -23,6 +23,15 @@ AGGREGATORS: Final = frozenset({"sum", "min", "max", "avg", "count"})
 WORDS: Final = GROUPING | {"and", "or", "unless", "offset", "bool", "inf", "nan", "atan2"}
 
 
+class Matcher(NamedTuple):
+    """What a selector asks of a label."""
+
+    metric: str
+    label: str
+    sign: str
+    value: str
+
+
 class Unreadable(ValueError):
     """Not PromQL."""
 
@@ -87,6 +96,20 @@ def read(expression: str) -> Reading:
     if depth:
         raise Unreadable(f"{depth[-1]} is missing in {expression!r}")
     return reading
+
+
+def matchers(expression: str) -> Iterator[Matcher]:
+    """Of every selector, each by itself."""
+    tokens = [*_tokens(expression), Token("end", "", len(expression))]
+    metric = ""
+    for at, (kind, text, _) in enumerate(tokens):
+        following = tokens[at + 1 : at + 3]
+        if kind == "name" and metric:
+            yield Matcher(metric, text, following[0].text, following[1].text[1:-1])
+        elif kind == "name" and following[0].text == "{":
+            metric = text
+        elif text == "}":
+            metric = ""
 
 
 def by_label(expression: str, label: str) -> str:
