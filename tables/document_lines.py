@@ -53,7 +53,13 @@ def check_filled(subject: tuple[str, str], **fields: str) -> None:
     for name, value in fields.items():
         if not value.strip():
             raise Refused("MISSING_FIELD", subject, f"{name} of {' '.join(subject)} is empty")
-        if len(value) > Refused.MOST:
+    check_short(subject, **fields)
+
+
+def check_short(subject: tuple[str, str], **fields: str | None) -> None:
+    """Raise Refused when a text that rows keep, of each document that names it, is too long for that."""
+    for name, value in fields.items():
+        if value is not None and len(value) > Refused.MOST:
             raise Refused("OVERSIZED", subject, f"{name} has {len(value)} characters; {Refused.MOST} are allowed")
 
 

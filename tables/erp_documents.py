@@ -10,6 +10,7 @@ from tables.document_lines import (
     check_date,
     check_filled,
     check_lines_differ,
+    check_short,
     every_line,
     quantity_in_base,
 )
@@ -82,6 +83,7 @@ def sales_order(record: Record, at: Inbound) -> list[Output]:
     number = record["order_number"]
     subject = ("sales_order", number)
     check_filled(subject, order_number=number, event_id=record["event_id"])
+    check_short(subject, channel=record["channel"])
     at.check_key(subject, number)
     at.check_time(subject, "ordered_at", record["ordered_at"], old=True)
     if not record["lines"] and record["status"] == "OPEN":
@@ -177,7 +179,7 @@ def stock_snapshot(record: Record, at: Inbound) -> list[Output]:
         raise Refused("INVALID_QUANTITY", subject, f"on_hand {record['on_hand']} is out of all proportion")
     known = at.reference.item("SKU", record["sku"], None)
     place = at.reference.location(record["location"], record["source"])
-    entry = _entry("SNAPSHOT", record["event_id"], record["taken_at"], at)
+    entry = _entry("SNAPSHOT", record["event_id"], min(record["taken_at"], at.arrived), at)
     entry |= {
         "source": record["source"],
         "correlation_id": record["correlation_id"],

@@ -53,6 +53,10 @@ def _check_item(item: Mapping[str, Any]) -> None:
         except BadCode as error:
             raise Refused("INVALID_CODE", subject, f"item {item['sku']}: {error}") from None
     for stock in item["safety_stock"]:
+        if len(stock["location"] or "") > NAME_LIMIT:
+            raise Refused(
+                "INVALID_CODE", subject, f"safety stock of {item['sku']}: a location of over {NAME_LIMIT} characters"
+            )
         if not 0 <= stock["quantity"] < QUANTITY_LIMIT:
             raise Refused("INVALID_QUANTITY", subject, f"safety stock {stock['quantity']} of {item['sku']}")
 

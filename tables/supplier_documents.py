@@ -9,6 +9,7 @@ from tables.document_lines import (
     check_date,
     check_filled,
     check_moment,
+    check_short,
     every_line,
     quantity_in_base,
 )
@@ -128,6 +129,7 @@ def ship_notice(record: Record, at: Inbound) -> list[Output]:
     at.check_key(subject, shipment)
     at.check_time(subject, "shipped_at", record["shipped_at"], old=False)
     check_moment(subject, "estimated_arrival", record["estimated_arrival"])
+    check_short(subject, carrier=record["carrier"])
     if not record["lines"] and record["purpose"] != "CANCEL":
         raise Refused("MISSING_FIELD", subject, f"ship notice {shipment} has no lines")
     at.reference.partner(supplier, f"ship notice {shipment}")
@@ -158,6 +160,7 @@ def ship_notice(record: Record, at: Inbound) -> list[Output]:
 
 def _notice_line(subject: tuple[str, str], at: Inbound, supplier: str, least: int, line: Record) -> dict[str, Any]:
     check_filled(subject, po_number=line["po_number"])
+    check_short(subject, po_line=line["po_line"])
     item = at.reference.item(line["item"]["scheme"], line["item"]["code"], supplier)
     shipped_to_date = line["shipped_to_date"]
     if shipped_to_date is not None:

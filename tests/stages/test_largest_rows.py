@@ -18,8 +18,9 @@ from document_events import (
     sold,
     unloaded,
 )
-from inbound_records import Dock, asn, asn_line, categories, item, of, purchase_order
+from inbound_records import Dock, asn, asn_line, categories, item, of, purchase_order, sales_order
 from inbound_records import po_line as bought
+from inbound_records import so_line as wanted
 
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
@@ -110,3 +111,17 @@ def test_short_codes_of_long_items_are_measured_by_what_they_become(topic):
 
     assert categories(refused) == ["OVERSIZED"]
     assert f"{RULES.max_names} are allowed" in of(refused, "exceptions")[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "record", "category"),
+    [
+        ("supplier.asns", asn(asn_line(po_line="x" * 301)), "OVERSIZED"),
+        ("supplier.asns", asn(asn_line(), carrier="x" * 301), "OVERSIZED"),
+        ("erp.sales-orders", sales_order(wanted(), channel="x" * 301), "OVERSIZED"),
+        ("erp.items", item(safety_stock=[{"location": "x" * 101, "quantity": 1}]), "INVALID_CODE"),
+    ],
+)
+def test_a_text_that_rows_keep_is_short(topic, record, category):
+    """Of each document that names it, for as long as what it names is open."""
+    assert categories(Dock().send(topic, record)) == [category]
