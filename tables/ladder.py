@@ -33,9 +33,7 @@ def derive(row: Mapping[str, Any]) -> Ladder:
     """Climb every line of the order in the row (shape: tables.supply.Row)."""
     order = row["order"]
     placing = Placing(_ordered_lines(row, order))
-    placing.ship(row["shipped"])
-    if row["received"]:
-        placing.receive(row["received"])
+    placing.place(row["shipped"], row["received"])
     lines, unlisted = placing.lines, list(placing.unlisted.values())
     status, ship_to = (order["status"], order["ship_to"]) if order else ("UNKNOWN", "")
     fence, offset = (order["fence"], order["offset"]) if order else (DEFAULT_FENCE_DAYS, DEFAULT_OFFSET_DAYS)

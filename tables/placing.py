@@ -4,7 +4,7 @@ By the line they name. Where they name none, or one that the order does not have
 so a quantity is not expected of the order beside the shipment that brings it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tables.acknowledgement import UNANSWERED, Answer
@@ -79,8 +79,22 @@ class Placing:
         """Received by `sku|location`, where the stock names the order."""
         self._by_sku: dict[str, list[Line]] = {}
 
-    def ship(self, shipped: Mapping[str, Any]) -> None:
-        """Hand every line its voyages, earliest arrival first; those that name no line of the order come last."""
+    def place(self, shipped: Mapping[str, Any], received: Mapping[str, int]) -> None:
+        """Hand every line its shipments, and what names the order and no shipment; then what names no line of it."""
+        voyages = self._ship(shipped)
+        receipts = self._receive(received) if received else {}
+        for name, voyage in voyages:
+            self._ship_unnamed(name, voyage)
+        for line in self.lines.values() if voyages else ():
+            line.voyages.sort(key=lambda voyage: (voyage[3], voyage[0]))
+        for (name, sku), quantity in sorted(receipts.items()):
+            if quantity:
+                self._receive_unnamed(name, sku, quantity)
+        for line in (*self.lines.values(), *self.unlisted.values()) if received else ():
+            line.direct = max(line.direct, 0)  # a correction may come before the receipt it corrects
+
+    def _ship(self, shipped: Mapping[str, Any]) -> list[tuple[str, Voyage]]:
+        """Earliest arrival first. Returns what names no line of the order."""
         voyages = shipped.items()
         if len(shipped) > 1:
             voyages = sorted(voyages, key=lambda voyage: (voyage[1][2], voyage[0]))  # type: ignore[assignment]
@@ -95,13 +109,10 @@ class Placing:
                     line.ship(voyage)
                 if received:
                     self._settle(sku, location, received - sum(held[at] for at in held if "|" in at))
-        for name, voyage in loose:
-            self._ship_unnamed(name, voyage)
-        for line in self.lines.values() if loose else ():
-            line.voyages.sort(key=lambda voyage: (voyage[3], voyage[0]))
+        return loose
 
-    def receive(self, received: Mapping[str, int]) -> None:
-        """Hand every line what names the order and not its shipment."""
+    def _receive(self, received: Mapping[str, int]) -> dict[Named, int]:
+        """Returns what names no line of the order."""
         loose: dict[Named, int] = {}
         for place, quantity in received.items():
             sku, location, _, name = place.split("|", 3)
@@ -111,11 +122,7 @@ class Placing:
                 loose[name, sku] = loose.get((name, sku), 0) + quantity
             else:
                 line.direct += quantity
-        for (name, sku), quantity in sorted(loose.items()):
-            if quantity:
-                self._receive_unnamed(name, sku, quantity)
-        for line in (*self.lines.values(), *self.unlisted.values()):
-            line.direct = max(line.direct, 0)  # a correction may come before the receipt it corrects
+        return loose
 
     def _settle(self, sku: str, location: str, quantity: int) -> None:
         """What was unloaded elsewhere than where its shipment was sent settles nothing: its stock names no order."""
@@ -123,7 +130,10 @@ class Placing:
         self.settled[key] = self.settled.get(key, 0) + quantity
 
     def _ship_unnamed(self, name: str, voyage: Voyage) -> None:
-        """Fill the lines of the SKU in order up to what they ordered and nobody ships, the surplus to the last."""
+        """Share a voyage among the lines of its SKU, in order, the surplus to the last.
+
+        What has come by it fills what they still lack. What is under way is first what came in on them unannounced.
+        """
         shipment, location, sku, date, quantity, received = voyage
         takers = self._lines_of(sku)
         if name or not takers:
@@ -131,15 +141,20 @@ class Placing:
         if not takers:
             self._unlisted(name, sku).ship(voyage)
             return
+        under_way = max(0, quantity - received)
+        lacking = [max(0, line.ordered - max(line.shipped, line.received)) for line in takers]
+        came = _fill(received, lacking)
+        unannounced = [max(0, line.received - line.shipped) for line in takers]
+        covered = _fill(under_way, unannounced, surplus=False)
+        room = [most - taken for most, taken in zip(lacking, came, strict=True)]
+        coming = _fill(under_way - sum(covered), room)
         given = self.given.setdefault((name, sku), {})
-        for line in takers:
-            room = max(0, line.ordered - line.shipped)
-            left, came = (quantity, received) if line is takers[-1] else (min(quantity, room), min(received, room))
-            if left or came:
-                line.ship((shipment, location, sku, date, left, came))
-            quantity -= left
-            received -= came
-            given[line.line] = given.get(line.line, 0) + came
+        for line, arrived, *open_ in zip(takers, came, covered, coming, strict=True):
+            share = min(arrived, quantity) + sum(open_)
+            if share or arrived:
+                line.ship((shipment, location, sku, date, share, arrived))
+            quantity -= share
+            given[line.line] = given.get(line.line, 0) + arrived
 
     def _receive_unnamed(self, name: str, sku: str, quantity: int) -> None:
         """Fill the lines of the SKU in order up to what they ordered, the surplus to the last.
@@ -174,3 +189,14 @@ class Placing:
                 for of in {line.sku, line.expected_sku}:
                     self._by_sku.setdefault(of, []).append(line)
         return self._by_sku.get(sku, [])
+
+
+def _fill(quantity: int, room: Sequence[int], *, surplus: bool = True) -> list[int]:
+    """Shares of a quantity by place, in order; what finds no room goes to the last, or nowhere."""
+    shares: list[int] = []
+    for most in room:
+        shares.append(min(quantity, most))
+        quantity -= shares[-1]
+    if surplus:
+        shares[-1] += quantity
+    return shares
