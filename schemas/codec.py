@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import fastavro
 from avro.errors import AvroException
@@ -30,8 +30,12 @@ Encoder = Callable[[Mapping[str, Any]], bytes]
 Decoder = Callable[[bytes], Any]
 
 
+FAULTS: Final = ("NOT_AVRO", "UNKNOWN_SCHEMA", "WRONG_SCHEMA", "INCOMPATIBLE", "MALFORMED")
+"""Why a value cannot be read."""
+
+
 class Undecodable(Exception):
-    """A value that cannot be read; `category` is NOT_AVRO, UNKNOWN_SCHEMA, WRONG_SCHEMA, INCOMPATIBLE or MALFORMED."""
+    """A value that cannot be read; `category` is one of FAULTS."""
 
     def __init__(self, category: str, message: str) -> None:
         super().__init__(message)

@@ -5,6 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from schemas import metrics
+from schemas.codec import FAULTS
 from schemas.instruments import counter, gauge, histogram
 
 REGISTRY: Final = CollectorRegistry()
@@ -36,6 +37,8 @@ FEED_STATUS: Final = gauge(metrics.FEED_STATUS, REGISTRY)
 RAISED: Final = counter(metrics.RAISED, REGISTRY)
 RESOLVED: Final = counter(metrics.RESOLVED, REGISTRY)
 DEAD_LETTERS: Final = counter(metrics.DEAD_LETTERS, REGISTRY)
+for _fault in FAULTS:  # from 0 on, so that the first one is a step
+    DEAD_LETTERS.labels(_fault)
 RESERVATIONS: Final = counter(metrics.RESERVATIONS, REGISTRY)
 DIVERGENCE: Final = counter(metrics.DIVERGENCE, REGISTRY)
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from schemas import metrics
+from schemas.codec import FAULTS
 from schemas.instruments import counter, gauge, histogram
 
 ATTEMPTS: Final = counter(metrics.ERP_ATTEMPTS)
@@ -17,6 +18,8 @@ LEFT: Final = gauge(metrics.ERP_LEFT)
 OLDEST_SECONDS: Final = gauge(metrics.ERP_OLDEST_SECONDS)
 EXCEPTIONS: Final = counter(metrics.ERP_EXCEPTIONS)
 DEAD_LETTERS: Final = counter(metrics.ERP_DEAD_LETTERS)
+for _fault in (*FAULTS, "NULL_VALUE"):  # from 0 on, so that the first one is a step
+    DEAD_LETTERS.labels(_fault)
 FILES: Final = counter(metrics.ERP_FILES)
 ACKNOWLEDGED: Final = counter(metrics.ERP_ACKNOWLEDGED)
 COMPARED: Final = counter(metrics.ERP_COMPARED)
