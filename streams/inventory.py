@@ -135,7 +135,9 @@ class _Fold:
             return
         sku = self._open.sku(code)
         check_order(key, offset, sku.offset)
-        sku.touch(offset)
+        asked = entry["reservation"]
+        if sku.offset >= 0 or asked is None or asked["action"] == "RESERVE":
+            sku.touch(offset)  # else: no such SKU has a row, and an answer about nothing makes none
         if kind == "POLICY":
             sku.set_policy(entry)
             terms = Terms(sku.terms)

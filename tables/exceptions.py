@@ -80,7 +80,7 @@ CATEGORIES: dict[str, Category] = {
     "UNKNOWN_SHIPMENT": Category("LOW", "transport", "Wait for the ship notice, or ask the supplier for it."),
     # ---- orders
     "UNKNOWN_SALES_ORDER": Category("MEDIUM", "customer-service", "Release the order to this system, or correct the scan; its shipment is confirmed to the ERP then."),
-    "SHIP_WITHOUT_ORDER": Category("HIGH", "warehouse", "Name the order with a correcting scan."),
+    "SHIP_WITHOUT_ORDER": Category("HIGH", "warehouse", "Take the scan back with a correcting one over its whole quantity; what did leave, scan again against its order."),
     "SHIP_WITHOUT_ALLOCATION": Category("HIGH", "customer-service", "Allocate the order line, or correct the shipment."),
     "PICK_BEYOND_ALLOCATION": Category("MEDIUM", "warehouse", "Return the surplus to stock, or raise the allocation."),
     "RETURN_BEYOND_SHIPMENT": Category("HIGH", "customer-service", "Correct the order or the quantity of the return; no more is credited than was shipped and invoiced."),

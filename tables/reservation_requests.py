@@ -10,6 +10,7 @@ from schemas.records import SELLABLE, ReservationReply, ReservationRequest
 from tables.document_lines import Inbound, Record, check_filled
 from tables.intake_rules import DAY_MS
 from tables.outcome import Output
+from tables.reference_checks import check_name
 from tables.refusal import Refused
 from tables.units import QUANTITY_LIMIT
 
@@ -94,20 +95,35 @@ def _check(subject: tuple[str, str], request: ReservationRequest, at: Inbound) -
         sku=sku,
         correlation_id=request["correlation_id"],
     )
+    asks = request["action"] == "RESERVE"
     at.check_time(subject, "requested_at", request["requested_at"], old=False)
+    if asks and at.arrived - request["requested_at"] > at.rules.window_ms:  # its id may be forgotten: held once more
+        raise Refused(CATEGORY, subject, f"requested_at is {at.arrived - request['requested_at']} ms old")
     of, _, rest = name.rpartition(".")
     if of != sku or not rest.strip():
         raise Refused(
             CATEGORY, subject, f"reservation_id {name!r} is not the SKU {sku!r}, a dot and a name without dots"
         )
-    if at.reference.item("SKU", sku, None).sku != sku:
-        raise Refused(CATEGORY, subject, f"{sku!r} is another name of an item; reserve it by its own SKU")
-    if request["action"] == "RESERVE":
+    check_name("item", sku)
+    if asks or sku not in at.reference.items:  # a hold can be ended although the item's record is gone
+        _check_item(subject, sku, at, must_be=asks)
+    if asks:
         _check_asked(subject, request)
     elif request["action"] == "CONFIRM":
         check_filled(subject, order_number=request["order_number"] or "")
         if request["line"] is not None:
             check_filled(subject, line=request["line"])
+
+
+def _check_item(subject: tuple[str, str], sku: str, at: Inbound, *, must_be: bool) -> None:
+    try:
+        known = at.reference.item("SKU", sku, None).sku
+    except Refused:
+        if must_be:
+            raise
+        return
+    if known != sku:
+        raise Refused(CATEGORY, subject, f"{sku!r} is another name of an item; reserve it by its own SKU")
 
 
 def _check_asked(subject: tuple[str, str], request: ReservationRequest) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from schemas.records import SELLABLE, Disposition
-from tables.exceptions import raised
+from tables.exceptions import exception_id, raised, resolved
 from tables.outcome import Output
 from tables.refusal import Refused
 from tables.scan_checks import Scan, disposition_of, lot_refused, scan_name, scan_subject
@@ -101,6 +101,9 @@ def _ship(scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now:
         leaves = None if disposition == SELLABLE else disposition
         outputs.append(order_event(scan, "SHIPPED", quantity, sku, place, coordinate, now, leaves))
         return
+    if quantity < 0:
+        outputs.append(_taken_back(scan, quantity, now))
+        return
     record = raised(
         "SHIP_WITHOUT_ORDER",
         scan_subject(scan),
@@ -108,8 +111,17 @@ def _ship(scan: Scan, quantity: int, sku: str, place: str, coordinate: str, now:
         coordinate=coordinate,
         raised_at=now,
         correlation_id=scan["correlation_id"],
+        once_per_subject=True,
     )
     outputs.append(("exceptions", record["exception_id"], record))
+
+
+def _taken_back(scan: Scan, quantity: int, now: int) -> Output:
+    """A shipment that named no order is corrected: what left is scanned again against its order, or never left."""
+    identifier = exception_id("SHIP_WITHOUT_ORDER", "scan", (scan["corrects"] or "")[: Refused.MOST])
+    note = f"Corrected by {quantity} with {scan_name(scan)}."
+    record = resolved(identifier, "SHIP_WITHOUT_ORDER", note, resolved_at=now, correlation_id=scan["correlation_id"])
+    return "exceptions.resolutions", identifier, record
 
 
 def _movement(kind: str, default: str) -> Build:

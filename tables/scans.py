@@ -26,6 +26,7 @@ from tables.units import QUANTITY_LIMIT, Ratio
 
 CACHE_LIMIT: Final = 1_000_000
 EACH: Final = Ratio(1, 1)
+SAME_MOMENT_MS: Final = 5_000
 
 
 class Scans:
@@ -36,6 +37,7 @@ class Scans:
         self._generation = reference.generation
         self._items: dict[tuple[str, str, str], tuple[str, Ratio, bool]] = {}
         self._places: dict[tuple[str, str], str] = {}
+        self._counted_until = 0  # time after the newest count that was stamped ahead
 
     def refresh(self) -> None:
         """Forget what was looked up when the reference data have changed since; call it before each chunk."""
@@ -62,6 +64,8 @@ class Scans:
             quantity = in_base(scan, sku, quantity, ratio)
         elif not -QUANTITY_LIMIT < quantity < QUANTITY_LIMIT:
             raise quantity_refused(scan, "is out of all proportion")
+        if occurred > arrived:
+            scan = self._in_time(scan, kind, arrived)
         if kind == "TRANSFER_OUT":
             transfer_out(scan, quantity, sku, place, self._target(scan), coordinate, now, outputs)
         else:
@@ -69,6 +73,17 @@ class Scans:
         if not active and kind == "RECEIPT":
             outputs.append(inactive_item(scan, sku, place, coordinate, now))
         return place
+
+    def _in_time(self, scan: Scan, kind: str, arrived: int) -> Scan:
+        """A scan by a clock that is ahead, as of its arrival: a count from the future would swallow what happens until
+        then, and a movement from there would be taken off again after a count that has seen it.
+
+        Arrived in the same moment, what comes after a count is later than it.
+        """
+        at = self._counted_until if 0 <= self._counted_until - arrived <= SAME_MOMENT_MS else arrived
+        if kind == "COUNT":
+            self._counted_until = at + 1
+        return {**scan, "occurred_at": at}
 
     def _item(self, scan: Scan) -> tuple[str, Ratio, bool]:
         code = scan["item"]

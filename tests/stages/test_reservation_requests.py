@@ -115,3 +115,27 @@ def test_what_cannot_be_read_holds_up_nobody():
     outputs = Dock().send(TOPIC, Raw(b"junk"), reservation())
 
     assert [topic for topic, _, _ in outputs] == ["dead-letters", "inventory.ledger"]
+
+
+@pytest.mark.parametrize("action", ["CONFIRM", "CANCEL"])
+def test_a_hold_can_be_ended_after_its_item_was_deleted(action):
+    """Stock is held; that the item's record is gone does not keep it from going, or from being let go."""
+    dock = Dock()
+    dock.reference.apply("erp.items", None, "BOLT")
+    outputs = dock.send(TOPIC, reservation(action))
+
+    assert [(topic, key, record["reservation"]["action"]) for topic, key, record in outputs] == [
+        ("inventory.ledger", "BOLT|*", action)
+    ]
+    assert categories(dock.send(TOPIC, reservation())) == ["INVALID_RESERVATION"]
+    assert categories(dock.send(TOPIC, reservation(action, sku="A|B", reservation_id="A|B.1"))) == [
+        "INVALID_RESERVATION"
+    ]
+
+
+def test_a_request_to_hold_stock_is_not_taken_days_later():
+    """Sent again after its id is forgotten it would hold the stock a second time."""
+    outputs = Dock().send(TOPIC, reservation(requested_at=NOW - 7 * DAY - 1))
+
+    assert categories(outputs) == ["INVALID_RESERVATION"]
+    assert categories(Dock().send(TOPIC, reservation("CANCEL", requested_at=NOW - 7 * DAY - 1))) == []

@@ -292,3 +292,13 @@ def test_every_record_is_one_of_its_schema():
         for name, _, record in inventory.said:
             if name == topic:
                 codec.encode(topic, record)
+
+
+@pytest.mark.parametrize("request_", [confirm, cancel])
+def test_ending_a_hold_of_a_sku_nobody_knows_leaves_nothing_behind(request_):
+    """The channel has its answer; no row is made for a name that may be anything."""
+    inventory = Inventory()
+    inventory.take(request_("a", sku="NOWHERE"))
+
+    assert inventory.replies()[-1][2:] == ("NOT_OPEN", "NOT_OPEN")
+    assert inventory.rows == {}
