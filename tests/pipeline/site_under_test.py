@@ -17,6 +17,7 @@ from local import up
 from local.observer import Observer
 from local.worker_process import COMMAND, WorkerProcess, await_ready
 from schemas import registry
+from streams.settings import Settings
 from streams.topics import changelog
 from tables.position import Position
 from tests.reference_records import item, location
@@ -38,7 +39,7 @@ class Site:
     def __init__(self, stack: Any, directory: Path, app: str = APP, replication: int = 1) -> None:
         self.stack, self.directory, self.app = stack, directory, app
         self.site = up.Site(stack, list(CHANNELS), app, PARTITIONS)
-        self.site.prepare(replication)
+        self.site.prepare(Settings(replication=replication))
         self.codec = registry.connected_codec(stack.registry_url, CHANNELS)
         self.producer = Producer(
             {"bootstrap.servers": stack.bootstrap, "partitioner": "murmur2_random", "linger.ms": 5}
