@@ -173,6 +173,32 @@ async def test_whatever_is_left_in_the_topic_each_posting_is_done_once_and_in_it
         by_document[one.document] = one.record.offset
 
 
+async def test_files_wait_for_what_is_undecided_and_for_nothing_that_another_system_keeps():
+    """Held or left in the topic: what may still become the files' bounds them, until it is decided."""
+    track = Track(0, 0, 0, limit=1, horizon=1_000)
+    held, left, kept = (entry(f"D{n}", offset=n) for n in range(3))
+    for one in (held, left):
+        one.former, one.chain = ("erp",), ("erp", "files")
+    kept.chain = ("erp", "files")
+    for one in (held, left, kept):
+        assert not track.seen(one.record.offset)
+        track.admit(one, lambda _: False)
+    undecided = track.clear_to("files")
+    held.former = ()
+
+    assert (0, 1) == (undecided, track.clear_to("files"))
+
+    track.finished(held)
+    left.former = ()
+    assert 1 == track.again_from()
+    for one in (left, kept):
+        assert not track.seen(one.record.offset)
+        track.admit(one, lambda _: False)
+
+    assert 3 == track.read_to("files")
+    assert 2 == track.read_to("erp")
+
+
 # ---- throttle and breaker -------------------------------------------------------------------------------------------
 
 

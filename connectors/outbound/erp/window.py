@@ -123,7 +123,7 @@ class Track:
 
     def clear_to(self, system: str) -> int:
         """The first offset that may be the system's and is left in the topic, or held by one that is asked first."""
-        undecided = (o for o, entry in self.held.items() if entry.system != system and system in entry.chain)
+        undecided = (o for o, entry in self.held.items() if entry.former and system in entry.chain)
         return min(self._first_left_of.get(system, 1 << 62), min(undecided, default=1 << 62))
 
     def oldest(self) -> int | None:
@@ -142,7 +142,7 @@ class Track:
         self._first_left = offset if self._first_left is None else min(self._first_left, offset)
         self.oldest_left = due if self.oldest_left is None else min(self.oldest_left, due)
         self.left[entry.system] += 1
-        for system in {entry.system, *entry.chain}:
+        for system in {entry.system, *(entry.chain if entry.former else ())}:
             self._first_left_of[system] = min(offset, self._first_left_of.get(system, offset))
         return False
 
