@@ -47,7 +47,7 @@ def test_a_broker_away_for_longer_than_the_watchdog_waits_is_waited_for(make_sit
         else:
             site.brokers.down(kill=True)
         threading.Event().wait(20)
-        left = list(site.tended.left)
+        left, said = list(site.tended.left), site.workers["one"].log.read_text()
         if frozen:
             os.kill(site.brokers.pids[1], signal.SIGCONT)
         else:
@@ -55,6 +55,7 @@ def test_a_broker_away_for_longer_than_the_watchdog_waits_is_waited_for(make_sit
         site.await_progress()
 
     assert left == []
+    assert "the broker takes no transactions, it is waited for" in said
     assert site.tended.codes() <= {EXIT_FAULT}, f"left with {site.tended.left}"
     site.assert_whole(skus)
 
