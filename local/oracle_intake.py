@@ -46,7 +46,7 @@ class Intake:
             by_topic[record.topic].append(record)
         for records in by_topic.values():
             records.sort(key=lambda record: (record.partition, record.offset))
-        self.items = _newest(by_topic.pop("erp.items", []))
+        self.items = self._items(by_topic.pop("erp.items", []))
         self.locations = _newest(by_topic.pop("erp.locations", []))
         self.profiles = _newest(by_topic.pop("partners.profiles", []))
         self._skus = {
@@ -58,6 +58,19 @@ class Intake:
         for topic in sorted(by_topic):
             for record in by_topic[topic]:
                 self._judge(record, seen)
+
+    def _items(self, records: Iterable[Acknowledged]) -> dict[str, Mapping[str, Any]]:
+        """The last record of each item holds, but for those with another base unit than the item was first given."""
+        items: dict[str, Mapping[str, Any]] = {}
+        for record in records:
+            value, sku = record.value, str(record.key)
+            if isinstance(value, bytes):
+                continue
+            if sku in items and items[sku]["base_uom"] != value["base_uom"]:
+                self.quarantined[record.coordinate] = "another base unit"
+                continue
+            items[sku] = value
+        return items
 
     def _judge(self, record: Acknowledged, seen: set[str]) -> None:
         value = record.value

@@ -129,6 +129,8 @@ def item(record: Record, at: Inbound) -> list[Output]:
     """Item → a POLICY entry for all positions of the SKU."""
     _check_reference(ITEMS, ("item", record["sku"]), record, record["sku"], at)
     sku = record["sku"]
+    if (refused := at.reference.unit_change(record)) is not None:
+        raise refused
     entry = _entry("POLICY", f"item/{sku}/{at.coordinate}", at.now, at)
     entry["policy"] = {
         "segment": record["segment"],

@@ -13,7 +13,7 @@ from typing import Any, Final
 from schemas.codec import Undecodable
 from schemas.records import PartnerProfile
 from tables.item_codes import BadCode, normal_code
-from tables.reference_checks import trouble
+from tables.reference_checks import trouble, unit_change
 from tables.refusal import Refused
 from tables.units import Ratio, canonical, ratios
 
@@ -72,7 +72,7 @@ class Reference:
         if name is None or (record is not None and (key not in {None, name} or trouble(topic, record) is not None)):
             return set()
         if topic == ITEMS:
-            return self._apply_item(name, record)
+            return set() if record is not None and self.unit_change(record) else self._apply_item(name, record)
         return self._apply_location(name, record) if topic == LOCATIONS else self._apply_partner(name, record)
 
     def apply_encoded(
@@ -84,6 +84,13 @@ class Reference:
             return self.apply(topic, None if value is None else decode(topic, value), name)
         except Undecodable:
             return set()
+
+    def unit_change(self, record: Mapping[str, Any]) -> Refused | None:
+        """What is wrong with an item whose base unit is not the one it is known by, or None: stock, orders and postings
+        are in the known one, and nothing converts them.
+        """
+        known = self.items.get(record["sku"])
+        return None if known is None else unit_change(known.record, record)
 
     def _apply_item(self, sku: str, record: Mapping[str, Any] | None) -> set[str]:
         old = self.items.pop(sku, None)

@@ -31,6 +31,15 @@ def check_name(kind: str, name: str) -> None:
         raise Refused("INVALID_CODE", (kind, name), f"{kind} code {name!r}: at most {NAME_LIMIT} characters, no '|'")
 
 
+def unit_change(known: Mapping[str, Any], item: Mapping[str, Any]) -> Refused | None:
+    """The refusal of an item record whose base unit differs from the one it is known by, or None."""
+    before, after = known["base_uom"], item["base_uom"]
+    if canonical(before) == canonical(after):
+        return None
+    message = f"item {item['sku']} is kept in {before}; its record now says {after}, and is ignored"
+    return Refused("BASE_UNIT_CHANGED", ("item", item["sku"]), message)
+
+
 def _check_item(item: Mapping[str, Any]) -> None:
     subject = ("item", item["sku"])
     check_name("item", item["sku"])

@@ -86,12 +86,12 @@ class History:
             ],
         })  # fmt: skip
 
-    def notice(self, quantity, arrival=None, shipment="H1", purpose="ORIGINAL"):
+    def notice(self, quantity, arrival=None, shipment="H1", purpose="ORIGINAL", line="1"):
         item = {"scheme": "VENDOR_PART", "code": "V-1"}
         self.add("supplier.asns", shipment, {
             "event_id": f"e{next(self._ids)}", "supplier": "SUP", "shipment_id": shipment, "purpose": purpose,
             "ship_to": "L1", "shipped_at": NOW, "estimated_arrival": arrival,
-            "lines": [{"po_number": "P1", "po_line": "1", "item": item, "quantity": quantity, "uom": "EA"}],
+            "lines": [{"po_number": "P1", "po_line": line, "item": item, "quantity": quantity, "uom": "EA"}],
         })  # fmt: skip
 
     def milestone(self, status, at, arrival=None):
@@ -184,6 +184,15 @@ def test_each_bad_record_is_named(history):
     assert history.answer().positions == {}
 
 
+def test_an_item_keeps_its_base_unit(history):
+    """A record with another one is bad, and says nothing else either; a case is still twelve of the first."""
+    bad = history.add("erp.items", "S1", {**ITEM, "base_uom": "GRM", "packs": [{"uom": "CA", "factor": 24}]})
+    history.scan("RECEIPT", 1, uom="CA")
+
+    assert history.answer().quarantined == {bad: "another base unit"}
+    assert history.position()["on_hand"] == 12
+
+
 def test_a_transfer_is_expected_where_it_goes_until_it_arrives(history):
     """6 leave, 2 have arrived: 4 are on the way for two days after they left."""
     history.scan("TRANSFER_OUT", 6, to_location="L2", reference="TRANSFER", number="T1")
@@ -215,6 +224,18 @@ def test_a_quantity_counts_once_on_its_furthest_rung(history):
 
     assert rungs(history.position()) == [("IN_TRANSIT", 4, 1), ("ORDERED", 4, 3), ("ACKNOWLEDGED", 12, 5)]
     assert history.position()["on_hand"] == 4
+
+
+@pytest.mark.parametrize("name", ["", "01"])
+def test_what_names_no_line_of_its_order_counts_for_the_line_of_its_sku(history, name):
+    """24 ordered, 10 shipped, 3 of them received by notice and 2 by order: 5 + 14 are still to come, 5 are posted."""
+    history.order(24)
+    history.notice(10, arrival=NOW + DAY, line=name)
+    history.scan("RECEIPT", 3, reference="ASN", number="H1")
+    history.scan("RECEIPT", 2, reference="PURCHASE_ORDER", number="P1", line=name or None)
+
+    assert rungs(history.position()) == [("IN_TRANSIT", 5, 1), ("ORDERED", 14, 3)]
+    assert history.answer().books.goods_receipt == {("P1", "S1", "L1"): 5}
 
 
 def test_the_newest_answer_for_a_line_holds(history):

@@ -156,7 +156,7 @@ def test_record_may_turn_out_to_be_wrong_beyond_waiting():
     dock.send(SCANS, record)
 
     outputs = dock.learn("erp.items", item("GHOST", identifiers=[], base_uom="DZN", packs=[]))
-    dock.learn("erp.items", item("GHOST", identifiers=[]))
+    dock.learn("erp.items", item("GHOST", identifiers=[], base_uom="DZN", packs=[{"uom": "EA", "factor": 1}]))
     again = dock.send(SCANS, record)
 
     assert categories(outputs) == ["INEXACT_CONVERSION"]

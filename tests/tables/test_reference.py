@@ -93,7 +93,7 @@ def test_what_a_refusal_waits_for_is_what_the_change_tells():
     assert not any(known.knows(wait) for wait in waits)
 
     changed = known.apply("erp.items", item("B", ("GTIN", "4012345678901", None), ("VENDOR_PART", "1", "ACME")))
-    changed |= known.apply("erp.items", item("A", base_uom="GRM"))
+    changed |= known.apply("erp.items", item("A", packs=[{"uom": "KGM", "factor": 4}]))
     changed |= known.apply("erp.locations", location("DC01", ("ACME", "7001")))
     changed |= known.apply("partners.profiles", PROFILE)
 
@@ -184,3 +184,14 @@ def _outcome(known: Reference, scheme: str, code: str, party: str | None) -> str
         return known.item(scheme, code, party).sku
     except Refused as refused:
         return refused.message
+
+
+def test_an_item_keeps_the_base_unit_it_is_known_by():
+    """Its stock is in that unit: a record with another one is ignored, however the first is written; a new one is not."""
+    known = reference(item("M", base_uom="KGM"), item("M", base_uom="GRM"), item("M", base_uom="kg", segment="B"))
+
+    assert known.items["M"].record["segment"] == "B"
+    assert set(known.items["M"].units) >= {"KGM"}
+    known.apply("erp.items", None, "M")
+    known.apply("erp.items", item("M", base_uom="GRM"))
+    assert known.items["M"].record["base_uom"] == "GRM"
