@@ -78,7 +78,7 @@ class Inbound:
         lines: list[AsnLine] = [
             {
                 "po_number": order.number,
-                "po_line": line.line,
+                "po_line": _named(line, order.supplier),
                 "item": self._purchasing.item_code(product),
                 "quantity": quantity // product.case if quantity % product.case == 0 else quantity,
                 "uom": "CA" if quantity % product.case == 0 else "EA",
@@ -231,3 +231,9 @@ class Inbound:
     def _finish(self, order: "OpenOrder") -> None:
         if self._sim.rng.random() < 0.3 and all(line.shipped >= line.promised for line in order.lines):
             self._purchasing.close(order)
+
+
+def _named(line: "OpenLine", supplier: str) -> str:
+    """How a supplier names the line in its notices: three in thirty do not, one writes 001 for 1."""
+    number = int(supplier.removeprefix("SUP"))
+    return "" if number % 10 == 4 else f"{int(line.line):03d}" if number % 30 == 8 else line.line

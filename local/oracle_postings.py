@@ -8,11 +8,11 @@ credit for returned goods that were inspected. Whatever else moved stock is in t
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from local.oracle_demand import newest_revisions
 from local.oracle_intake import Accepted, Intake
-from local.oracle_supply import shipments_by_line
+from local.oracle_lines import Placed
+from local.oracle_supply import supply_by_line
 
 HOLD = "quality_hold"
 Amounts = dict[tuple[str, str, str], int]
@@ -78,23 +78,19 @@ def _sales(intake: Intake, answer: Books) -> None:
 
 
 def _receipts(intake: Intake, answer: Books) -> None:
-    boxes = shipments_by_line(intake)
+    placed = supply_by_line(intake)
     orders = newest_revisions(intake.documents["erp.purchase-orders"], "po_number")
     waiting = _left_inspection(intake)
-    receipts: dict[str, list[Accepted]] = defaultdict(list)
-    for scan in intake.scans:
-        if scan.kind == "RECEIPT" and scan.reference == "PURCHASE_ORDER":
-            receipts[scan.number].append(scan)
     for number, order in orders.items():
         profile = intake.profiles.get(order["supplier"], {})
         lines = {line["line"]: (line, intake.sku(line["item"], order["supplier"])) for line in order["lines"]}
-        by_line = _came(number, receipts[number], lines, boxes, waiting)
+        by_line = _came(number, lines, placed, waiting)
         for name, places in by_line.items():
             line, sku = lines[name]
             ordered = intake.base(sku, line["quantity"], line["uom"])
             allowed = ordered + ordered * (line.get("tolerance_over") or 0) // 100
             if not profile.get("posts_without_notice"):
-                allowed = min(allowed, sum(max(box["quantity"], box["received"]) for box in boxes[number, name]))
+                allowed = min(allowed, placed.sent((number, name)))
             for (item, location), quantity in sorted(places.items()):
                 taken = max(0, min(quantity, allowed))
                 allowed -= taken
@@ -117,26 +113,20 @@ def _left_inspection(intake: Intake) -> dict[tuple[str, str, str, str], int]:
 
 
 def _came(
-    number: str,
-    receipts: Iterable[Accepted],
-    lines: Mapping[str, tuple[Mapping[str, Any], str]],
-    boxes: Mapping[tuple[str, str], list[dict[str, Any]]],
-    waiting: dict[tuple[str, str, str, str], int],
+    number: str, lines: Iterable[str], placed: Placed, waiting: dict[tuple[str, str, str, str], int]
 ) -> dict[str, dict[tuple[str, str], int]]:
-    """What came in for each line and has left inspection, by SKU and location."""
-    came: dict[str, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
-    for scan in receipts:
-        takers = [scan.line] if scan.line else [name for name, (_, sku) in lines.items() if sku == scan.sku]
-        if takers and takers[0] in lines:
-            came[takers[0]][scan.sku, scan.location] += scan.quantity
+    """What came in for each line and has left inspection, by SKU and location; what waits is the last lines'."""
+    came: dict[str, dict[tuple[str, str], int]] = {}
     for name in lines:
-        for box in boxes.get((number, name), ()):
+        came[name] = defaultdict(int, placed.goods[number, name])
+        for box in placed.boxes[number, name]:
             came[name][box["sku"], box["location"]] += box["received"]
-    for name, places in came.items():
-        for sku, location in list(places):
-            held = waiting.get(("PURCHASE_ORDER", number, sku, location), 0)
-            held += sum(
-                waiting.get(("ASN", box["shipment"], sku, location), 0) for box in boxes.get((number, name), ())
-            )
-            places[sku, location] -= max(0, held)
+    for name, places in reversed(came.items()):
+        documents = {("ASN", box["shipment"]): None for box in placed.boxes[number, name]}
+        for kind, document in (("PURCHASE_ORDER", number), *documents):
+            for sku, location in places:
+                held = min(places[sku, location], max(0, waiting.get((kind, document, sku, location), 0)))
+                if held > 0:
+                    waiting[kind, document, sku, location] -= held
+                    places[sku, location] -= held
     return came

@@ -6,6 +6,7 @@ from typing import Any
 
 from local.oracle_demand import newest_revisions
 from local.oracle_intake import Intake
+from local.oracle_lines import Box, OrderLine, Placed, place
 
 DAY = 86_400_000
 FIRM = {"IA", "AR", "AA", "IP", "IC", "IQ", "DR", "IS", "AC", "BP"}
@@ -18,8 +19,7 @@ def expectations(intake: Intake) -> dict[str, list[dict[str, Any]]]:
     """Every part of supply still to come, by `sku|location`."""
     orders = newest_revisions(intake.documents["erp.purchase-orders"], "po_number")
     acks = _acks_by_order(intake)
-    shipments = shipments_by_line(intake)
-    direct = _receipts_by_line(intake, orders)
+    placed = supply_by_line(intake)
     parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number, order in orders.items():
         if order["status"] == "CLOSED":
@@ -33,15 +33,14 @@ def expectations(intake: Intake) -> dict[str, list[dict[str, Any]]]:
                 "fence": profile.get("overdue_fence_days", 0),
                 "offset": profile.get("overdue_offset_days", 0),
             }
-            received = max(0, direct[at])
-            for key, part in _in_transit(shipments[at], received):
+            received = max(0, placed.direct[at])
+            for key, part in _in_transit(placed.boxes[at], received):
                 parts[key].append({**part, **terms})
             if order["status"] == "CANCELLED":
                 continue
             sku = intake.sku(line["item"], order["supplier"])
             ordered = intake.base(sku, line["quantity"], line["uom"])
-            gone = sum(max(box["quantity"], box["received"]) for box in shipments[at])
-            gone = max(gone, received + sum(box["received"] for box in shipments[at]))
+            gone = max(placed.sent(at), placed.received(at))
             firm, tentative, refused, substitute = _answer(intake, acks[number], line, sku, ordered)
             for part in _at_supplier(ordered, line["requested_date"], firm, tentative, refused, gone):
                 parts[f"{substitute or sku}|{order['ship_to']}"].append({**part, "shipment": None, **terms})
@@ -115,8 +114,22 @@ def _at_supplier(
 # ---- what is on the way -------------------------------------------------------------------------------------------
 
 
-def shipments_by_line(intake: Intake) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Every box of every shipment by PO number and line: what it holds, what of it is received, when it arrives."""
+def supply_by_line(intake: Intake) -> Placed:
+    """What was sent and what came in, by PO number and line."""
+    acks = _acks_by_order(intake)
+    orders: dict[str, list[OrderLine]] = {}
+    for number, order in newest_revisions(intake.documents["erp.purchase-orders"], "po_number").items():
+        orders[number] = []
+        for line in order["lines"]:
+            sku = intake.sku(line["item"], order["supplier"])
+            ordered = intake.base(sku, line["quantity"], line["uom"])
+            substitute = _answer(intake, acks[number], line, sku, ordered)[3]
+            orders[number].append(OrderLine(line["line"], {sku, substitute or sku}, ordered))
+    return place(intake, orders, _boxes(intake))
+
+
+def _boxes(intake: Intake) -> list[Box]:
+    """Every box of every shipment: what it holds, what of it is received, when it arrives."""
     notices: dict[str, Mapping[str, Any]] = {}
     cancelled: set[str] = set()
     for notice in intake.documents["supplier.asns"]:
@@ -131,7 +144,7 @@ def shipments_by_line(intake: Intake) -> dict[tuple[str, str], list[dict[str, An
     for scan in intake.scans:
         if scan.kind == "RECEIPT" and scan.reference == "ASN":
             received[scan.number, scan.sku] += scan.quantity
-    boxes: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    boxes: list[Box] = []
     for shipment, notice in notices.items():
         said = sorted(milestones[shipment], key=lambda m: (m["occurred_at"], m["event_id"]))
         lost = shipment in cancelled or bool(said and said[-1]["status"] in NEVER_ARRIVES)
@@ -142,30 +155,32 @@ def shipments_by_line(intake: Intake) -> dict[tuple[str, str], list[dict[str, An
             if lost:
                 box["quantity"] = box["received"]
             box["date"] = date
-            boxes[box.pop("order"), box.pop("line")].append(box)
-    for line in boxes.values():
-        line.sort(key=lambda box: (box["date"], box["shipment"]))
+            boxes.append(box)
     return boxes
 
 
 def _unpack(
     intake: Intake, notice: Mapping[str, Any], shipment: str, received: Mapping[tuple[str, str], int]
-) -> list[dict[str, Any]]:
-    """The lines of one notice; what was received of a SKU fills its lines in order, the surplus the last."""
-    boxes = []
+) -> list[Box]:
+    """The lines of one notice, packs of one line together; what was received of a SKU fills its lines in order, the
+    surplus the last.
+    """
+    lines: dict[tuple[str, str, str], int] = defaultdict(int)
     for line in notice["lines"]:
         sku = intake.sku(line["item"], notice["supplier"])
-        boxes.append(
-            {
-                "order": line["po_number"],
-                "line": line["po_line"],
-                "shipment": shipment,
-                "sku": sku,
-                "location": notice["ship_to"],
-                "quantity": intake.base(sku, line["quantity"], line["uom"]),
-                "received": 0,
-            }
-        )
+        lines[line["po_number"], line["po_line"], sku] += intake.base(sku, line["quantity"], line["uom"])
+    boxes: list[Box] = [
+        {
+            "order": number,
+            "line": line,
+            "shipment": shipment,
+            "sku": sku,
+            "location": notice["ship_to"],
+            "quantity": quantity,
+            "received": 0,
+        }
+        for (number, line, sku), quantity in lines.items()
+    ]
     for sku in {box["sku"] for box in boxes}:
         same = [box for box in boxes if box["sku"] == sku]
         left = received.get((shipment, sku), 0)
@@ -175,7 +190,7 @@ def _unpack(
     return boxes
 
 
-def _in_transit(boxes: list[dict[str, Any]], direct: int) -> list[tuple[str, dict[str, Any]]]:
+def _in_transit(boxes: list[Box], direct: int) -> list[tuple[str, dict[str, Any]]]:
     """What is still in each shipment, after the receipts that named the order and not the shipment."""
     parts = []
     for box in boxes:
@@ -186,27 +201,3 @@ def _in_transit(boxes: list[dict[str, Any]], direct: int) -> list[tuple[str, dic
             part = {"shipment": box["shipment"], "quantity": left - taken, "date": box["date"], "state": "IN_TRANSIT"}
             parts.append((f"{box['sku']}|{box['location']}", part))
     return parts
-
-
-def _receipts_by_line(intake: Intake, orders: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], int]:
-    """What came in against the order itself, by line; receipts that name no line go to the lines of their SKU."""
-    direct: dict[tuple[str, str], int] = defaultdict(int)
-    loose: dict[tuple[str, str], int] = defaultdict(int)
-    for scan in intake.scans:
-        if scan.kind == "RECEIPT" and scan.reference == "PURCHASE_ORDER":
-            if scan.line is not None:
-                direct[scan.number, scan.line] += scan.quantity
-            else:
-                loose[scan.number, scan.sku] += scan.quantity
-    for (number, sku), quantity in loose.items():
-        if number not in orders:
-            continue
-        lines = orders[number]["lines"]
-        takers = [line for line in lines if intake.sku(line["item"], orders[number]["supplier"]) == sku]
-        left = quantity
-        for line in takers:
-            room = intake.base(sku, line["quantity"], line["uom"]) - direct[number, line["line"]]
-            taken = left if line is takers[-1] else max(0, min(room, left))
-            direct[number, line["line"]] += taken
-            left -= taken
-    return direct
