@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from schemas import metrics
 from schemas.instruments import OTHER, Bounded
@@ -11,6 +12,7 @@ from streams import inventory, shipments, supply, telling
 from streams import metrics as instruments
 from tables import channels
 from tables.outcome import Entry, Outcome
+from tests.monitoring.exposition import samples, value
 from tests.stages.document_events import (
     DAY,
     NOON,
@@ -149,3 +151,32 @@ def test_a_refusal_for_a_channel_nobody_declared_does_not_make_a_label_of_it() -
 
     assert OTHER in told
     assert "made-up" not in told
+
+
+def test_what_stages_measure_is_at_metrics() -> None:
+    """Each counter and histogram of theirs, by the labels it was measured with."""
+    amounts = {"counter": 2, "histogram": 5}
+    measured_by_stages = [
+        metrics.ORDERS, metrics.ACKNOWLEDGED, metrics.ACK_SECONDS, metrics.LINES_RECEIVED, metrics.NOTICES,
+        metrics.ASN_SECONDS,
+    ]  # fmt: skip
+    telling.measured([(m, ("W-TOLD", "late")[: len(m.labels)], amounts[m.kind]) for m in measured_by_stages])
+    said = samples(generate_latest(instruments.REGISTRY).decode())
+
+    for metric in measured_by_stages:
+        labels = dict(zip(metric.labels, ("W-TOLD", "late"), strict=False))
+        name = metric.name if metric.kind == "counter" else f"{metric.name}_sum"
+        assert value(said, name, **labels) == amounts[metric.kind], name
+
+
+def test_a_divergence_counts_its_units_and_a_decision_its_reason() -> None:
+    """As records that a transaction commits."""
+    evidence = {"found": "7", "compared": "10"}
+    record = {"category": "STOCK_DIVERGENCE", "severity": "MEDIUM", "subject": {"id": "A|L-TOLD"}, "evidence": evidence}
+    telling.RARE["exceptions"](record)
+    reply = {"channel": "C-TOLD", "action": "RESERVE", "state": "REFUSED", "reason": "INSUFFICIENT"}
+    telling.RARE["reservations.replies"](reply)
+    said = samples(generate_latest(instruments.REGISTRY).decode())
+
+    assert value(said, "stockstream_stock_divergence_units_total", location="L-TOLD") == 3
+    assert value(said, "stockstream_reservation_decisions_total", **reply) == 1
