@@ -196,7 +196,7 @@ class Intake:
         Reference changes come by `waiting` as they happen; this finds those a takeover or a rebalance let slip.
         """
         outcome = Outcome()
-        self._window.sweep(rows, now, self._rules.window_ms, outcome.rows)
+        self._window.sweep(rows, now, self._rules.window_ms + self._rules.future_ms, outcome.rows)
         self._watermarks.sweep(now, outcome.outputs)
         self._room.sweep(rows, now, outcome)
         return outcome

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas import environment
-from schemas.environment import Shared, setting
+from schemas.environment import SettingError, Shared, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,9 @@ class Settings(Shared):
     sweep_interval_ms: int = setting(1_000, "How often due rows get their clock entry.")
     duplicate_window_ms: int = setting(7 * 86_400_000, "How long an event id is remembered.")
     future_limit_ms: int = setting(15 * 60_000, "How far ahead of the business clock an event may claim to be.")
-    past_limit_ms: int = setting(30 * 86_400_000, "How far behind the business clock an event may be.")
+    past_limit_ms: int = setting(
+        7 * 86_400_000, "How far behind the business clock a scan may be; at most the duplicate window."
+    )
     feed_late_after_ms: int = setting(15 * 60_000, "A feed silent for this long is late.")
     feed_stale_after_ms: int = setting(60 * 60_000, "A feed silent for this long is stale.")
 
@@ -37,5 +39,11 @@ class Settings(Shared):
 
 
 def load(variables: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read the settings; raise SettingError for an unknown variable or a value of the wrong kind."""
-    return environment.read(Settings, variables, **overrides)
+    """Read the settings; raise SettingError for an unknown variable, a value of the wrong kind, or two that disagree."""
+    settings = environment.read(Settings, variables, **overrides)
+    if settings.past_limit_ms > settings.duplicate_window_ms:
+        raise SettingError(
+            f"STOCKSTREAM_PAST_LIMIT_MS={settings.past_limit_ms} is more than STOCKSTREAM_DUPLICATE_WINDOW_MS="
+            f"{settings.duplicate_window_ms}: a scan sent again after its id is forgotten would count twice"
+        )
+    return settings

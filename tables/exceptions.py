@@ -29,7 +29,7 @@ CATEGORIES: dict[str, Category] = {
     "INVALID_SSCC": Category("LOW", "partner-desk", "Ask the supplier to correct its pallet numbers."),
     "MISSING_FIELD": Category("MEDIUM", "integration", "Fill the field the message names."),
     "TIME_IN_FUTURE": Category("MEDIUM", "warehouse", "Set the device's clock; then have the record sent again with its true time."),
-    "TIME_TOO_OLD": Category("LOW", "warehouse", "Check the device's clock; then have the record sent again with its true time, or dismiss it."),
+    "TIME_TOO_OLD": Category("LOW", "warehouse", "Check the device's clock and have the record sent again with its true time; where the time is true, count the position, or dismiss it."),
     "INVALID_RESERVATION": Category("LOW", "channels", "Correct the request as the message says and ask again; the channel has its refusal."),
     "UNPROCESSABLE": Category("CRITICAL", "engineering", "A fault of ours: mend it, then have the record sent again."),
     # ---- intake: what cannot even be read (dead letters)

@@ -13,11 +13,12 @@ class IntakeRules:
     """Defaults as in the worker's settings."""
 
     window_ms: int = 7 * DAY_MS
-    """How long an event id is remembered."""
+    """How long an event id is remembered after its event came, and `future_ms` longer: an event may be sent again until it
+    is too old, and counts once."""
     future_ms: int = 15 * 60_000
     """How far ahead of the business clock a scan may claim to be."""
-    past_ms: int = 30 * DAY_MS
-    """How far behind the business clock a scan may be."""
+    past_ms: int = 7 * DAY_MS
+    """How far behind the business clock a scan may be: at most the window."""
     document_future_ms: int = DAY_MS
     """The same for documents: many are dated by the day, in a time zone of their own."""
     document_past_ms: int = 400 * DAY_MS

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inbound_records import DAY, Dock, Raw, ack, ack_line, item, of, scan
+from inbound_records import DAY, MINUTE, Dock, Raw, ack, ack_line, categories, item, of, scan
 
 from tables.outcome import unpack_row
 
@@ -54,18 +54,18 @@ def test_ids_that_are_no_uuids_belong_to_their_sender():
 
 
 def test_event_is_forgotten_after_the_window():
-    """Whole hours leave the table, as deletions."""
+    """Whole hours leave the table, as deletions; the id is free for another event."""
     dock, record = Dock(), scan("RECEIPT")
     dock.send(SCANS, record)
     dock.now += 7 * DAY - 1
     dock.sweep()
     assert dock.send(SCANS, record) == []
 
-    dock.now += HOUR + 1
+    dock.now += HOUR + 15 * MINUTE + 1
     dock.sweep()
 
     assert dock.rows == {}
-    assert quantities(dock.send(SCANS, record)) == [5]
+    assert quantities(dock.send(SCANS, {**record, "occurred_at": dock.now})) == [5]
 
 
 def test_one_row_a_chunk_and_merged_as_they_gather():
@@ -124,6 +124,35 @@ def test_whatever_happens_between_every_event_is_taken_once(steps):
             dock.sweep()
 
     assert len({index for index, _ in steps}) == taken
+
+
+def test_an_event_sent_again_when_its_id_is_forgotten_is_too_old():
+    """Eight days later nobody knows whether it was taken before: it is turned away, and an owner hears of it."""
+    dock, record = Dock(), scan("RECEIPT")
+    dock.send(SCANS, record)
+    dock.now += 8 * DAY
+    dock.sweep()
+
+    assert dock.rows == {}
+    assert categories(dock.send(SCANS, record)) == ["TIME_TOO_OLD"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(-20 * MINUTE, 8 * DAY),
+    st.lists(st.integers(0, 15 * DAY) | st.integers(7 * DAY - 2 * HOUR, 7 * DAY + 2 * HOUR), max_size=6),
+)
+def test_however_late_an_event_comes_and_comes_again_it_counts_once(age, times):
+    """Ahead of the clock, days late, sent again at any time, with sweeps between: taken once or turned away."""
+    dock = Dock()
+    record, start = scan("RECEIPT", occurred_at=dock.now - age), dock.now
+    taken = 0
+    for later in sorted(times):
+        dock.now = start + later
+        dock.sweep()
+        taken += len(quantities(dock.send(SCANS, record)))
+
+    assert taken <= 1
 
 
 UNITS = ("EA", "CA", "PL")
