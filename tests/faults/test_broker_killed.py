@@ -3,19 +3,23 @@
 import os
 import signal
 import threading
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from local.stack import LocalStack
-from local.supervised import Supervised
+from local.supervised import Supervised, await_all
 from local.worker_process import COMMAND
-from streams.watchdog import EXIT_FAULT
+from streams.watchdog import EXIT_FAULT, EXIT_STUCK
 from tests.connectors.erp_site import Erp
 from tests.faults.conftest import MakeSite
 from tests.pipeline.site_under_test import ROOT, wait_for
 
 pytestmark = pytest.mark.stack
+LIMIT_MS = 6_000
 
 
 def test_one_broker_killed_again_and_again(make_site: MakeSite) -> None:
@@ -39,7 +43,7 @@ def test_a_broker_away_for_longer_than_the_watchdog_waits_is_waited_for(make_sit
     """With transactions under way all the time: a new start would find no broker, so the worker stays until it is back."""
     site = make_site()
     skus = site.new_items("AWAY", 20)
-    site.start("one", stuck_after_ms=6_000)
+    site.start("one", stuck_after_ms=LIMIT_MS)
     with site.load(skus):
         site.await_progress()
         if frozen:
@@ -87,6 +91,54 @@ def test_a_worker_that_finds_no_broker_asks_for_a_new_start(around: LocalStack, 
     wait_for(lambda: worker.ended() is not None, 60, f"the worker to leave; see {worker.log}")
 
     assert worker.ended() == EXIT_FAULT
+
+
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "killed"])
+def test_a_connector_whose_broker_is_away_is_alive(make_site: MakeSite, *, frozen: bool) -> None:
+    """Away for longer than a process may stand still: no /livez tells of a standstill, and nobody leaves with 74."""
+    site = make_site("waiting")
+    (site.directory / "subscriptions.yaml").write_text("subscriptions: {}\n")
+    edges = [
+        site.edge(name, command, f"STOCKSTREAM_{edge}_HTTP_PORT", stuck_after_ms=LIMIT_MS, **settings)
+        for name, command, edge, settings in (
+            ("redis-view", ("connect", "redis"), "VIEW", {}),
+            ("erp-connector", ("connect", "erp"), "ERP", {"erp_url": "http://127.0.0.1:1/erp"}),
+            (
+                "webhooks",
+                ("connect", "webhooks"),
+                "COMMERCE",
+                {"commerce_subscriptions": site.directory / "subscriptions.yaml"},
+            ),
+            ("shop", ("connect", "shop"), "COMMERCE", {"commerce_shop_url": "http://127.0.0.1:1"}),
+        )
+    ]
+    if frozen:
+        os.kill(site.brokers.pids[1], signal.SIGSTOP)
+    else:
+        site.brokers.down(kill=True)
+    said, end = set[str](), time.monotonic() + 10 * LIMIT_MS / 1000
+    while time.monotonic() < end:
+        said |= {f"{edge.name}: {words}" for edge in edges if (words := livez(edge)).startswith("stuck")}
+        time.sleep(0.3)
+    if frozen:
+        os.kill(site.brokers.pids[1], signal.SIGCONT)
+    else:
+        site.brokers.up()
+    await_all(edges, 120)
+
+    assert said == set()
+    assert EXIT_STUCK not in site.tended.codes(), f"left with {site.tended.left}"
+
+
+def livez(process: Supervised) -> str:
+    """What it says of its life; empty where nothing answers."""
+    try:
+        with urllib.request.urlopen(f"{process.url}/livez", timeout=5) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+    except OSError:
+        return ""
 
 
 def test_connectors_go_on_where_the_broker_left_them(make_site: MakeSite) -> None:
