@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from connectors.api.ingest_description import EXAMPLES
 from tests.api.api_site import Api, Site
+from tests.monitoring.exposition import here, total
 
 pytestmark = pytest.mark.stack
 TOPICS = {
@@ -104,6 +105,7 @@ def test_a_batch_is_answered_item_by_item_in_order(sender, record_at, wrap):
     assert [item["status"] for item in found["items"]] == [202, 422, 202]
     assert found["accepted"] == 2
     assert found["items"][1]["errors"][0]["field"] == "quantity"
+    assert total(here(), "stockstream_api_ingest_items_total", status="422") >= 1
     assert [record_at(found["items"][number]["coordinate"])[1]["quantity"] for number in (0, 2)] == [1, 3]
 
 

@@ -14,6 +14,7 @@ from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.targets import DirectoryTarget
 from tests.connectors.erp_in_memory import Told, until
 from tests.connectors.erp_site import posting
+from tests.monitoring.exposition import here, total
 
 HEAD = "key,status,document,reason\r\n"
 NAME = "postings-p0000-000000000000-00000000000{}.ack.csv"
@@ -80,6 +81,7 @@ async def test_a_row_with_a_strange_key_spoils_no_other(tmp_path):
     await read(tmp_path, told, GOOD + "PURCHASE_ORDER:2/GOODS_RECEIPT/²,POSTED,78,\r\n")
 
     assert [("PURCHASE_ORDER:1/GOODS_RECEIPT/1", "POSTED", "files")] == told.attempts
+    assert total(here(), "stockstream_erp_acknowledged_total", system="files", outcome="POSTED") >= 1
     assert "PURCHASE_ORDER:2/GOODS_RECEIPT/²" in told.exceptions[0][1]
     assert (tmp_path / "answers" / "done" / NAME.format(0)).exists()
 

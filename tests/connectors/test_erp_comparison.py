@@ -10,6 +10,7 @@ from connectors.outbound.erp.lanes import Entry
 from connectors.outbound.erp.results import POSTINGS
 from tests.connectors.erp_in_memory import Told, until
 from tests.connectors.erp_site import posting
+from tests.monitoring.exposition import here, total
 
 SHADOW = Answer("POSTED", "S1")
 
@@ -57,6 +58,7 @@ async def test_a_partition_that_stands_still_does_not_hold_up_the_comparisons_of
         site.comparison.add(one, SHADOW)
     await site.until_done(5)
 
+    assert total(here(), "stockstream_erp_compared_total", system="s") >= 5
     assert {1} == {one.record.partition for one in site.done}
     assert site.asked_past.count(0) == site.asked_past.count(1)
 

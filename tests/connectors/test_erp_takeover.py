@@ -15,6 +15,7 @@ from connectors.outbound.erp.targets import DirectoryTarget
 from schemas.codec import source
 from tests.connectors.erp_in_memory import Erp, Partition, Told, codec, connector, running, until
 from tests.connectors.erp_site import posting
+from tests.monitoring.exposition import here, total
 
 CUT = 1_000_000
 
@@ -51,6 +52,7 @@ async def test_a_document_that_was_asked_for_while_its_partition_left_goes_on_wh
         await until(lambda: partition.kept[0] == 2, "both postings to be settled")
 
     assert keys(*sent) == erp.taken
+    assert total(here(), "stockstream_erp_inquiries_total", system="erp", answer="not found") >= 1
 
 
 async def test_a_file_planned_by_an_instance_with_more_room_is_written_by_the_next(monkeypatch, tmp_path):
@@ -63,6 +65,7 @@ async def test_a_file_planned_by_an_instance_with_more_room_is_written_by_the_ne
         await until(lambda: partition.kept == (12, "files=12,12"), "the file")
 
     assert ["postings-p0000-000000000000-000000000011.csv"] == [path.name for path in (tmp_path / "out").glob("*.csv")]
+    assert total(here(), "stockstream_erp_files_total", system="files") >= 1
 
 
 async def test_a_system_that_is_down_does_not_hold_up_the_planned_file_of_another(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 import urllib.request
 
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.metrics import METRICS
@@ -13,6 +14,11 @@ COMMERCE = {"webhooks", "shop"}  # one program: each has the other's as well, at
 def scraped(url: str) -> str:
     with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
         return answer.read().decode()
+
+
+def here() -> Samples:
+    """What a connector in this process would say."""
+    return samples(generate_latest().decode())
 
 
 def families(text: str) -> set[str]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.decoding import Decoding
+from connectors.kafka import Record
 from connectors.outbound.erp import metrics as erp
 from connectors.outbound.redis_view import metrics as view
 from monitoring.counters import increase
@@ -12,8 +14,10 @@ from monitoring.objectives import OBJECTIVES
 from monitoring.promql import matchers
 from monitoring.written import RULES, expressions
 from schemas.codec import FAULTS
+from schemas.environment import Shared
 from schemas.instruments import Counter
 from streams import metrics as worker
+from tests.monitoring.exposition import here, value
 
 ROOT = Path(__file__).resolve().parents[2]
 BUSY = {"stockstream_transaction_seconds_bucket", "process_cpu_seconds_total"}
@@ -66,6 +70,14 @@ def test_every_fault_of_a_record_is_counted_from_nought() -> None:
     assert raised == set(FAULTS)
     assert raised <= told(worker.DEAD_LETTERS, "category")
     assert raised | {"NULL_VALUE"} <= told(erp.DEAD_LETTERS, "category")
+
+
+def test_a_record_of_ours_that_a_connector_cannot_read_is_counted() -> None:
+    """By topic, and passed over."""
+    strange = Record("feeds.status", 0, 7, b"k", b"no Avro", 0, {})
+
+    assert Decoding(Shared()).decoded(strange) is None
+    assert value(here(), "stockstream_undecodable_total", topic="feeds.status") == 1
 
 
 def test_everything_that_the_view_can_wait_for_is_told_before_it_is_away() -> None:
