@@ -12,6 +12,7 @@ import pytest
 
 from connectors.outbound.erp.rest_adapter import RestAdapter
 from tests.connectors.erp_site import LETTERS, POSTINGS, ErpSite, posting, wait
+from tests.monitoring.exposition import samples, scraped, value
 
 pytestmark = pytest.mark.stack
 
@@ -124,10 +125,13 @@ def test_an_erp_that_is_down_only_defers(site):
     site.send(*sent)
     opened = lambda: connector.answer()[1]["groups"][f"{site.app}-erp"]["systems"]["erp"]["breaker"] != "closed"  # noqa: E731
     wait(opened, "the breaker to open")
-    told = connector.answer()[1]["groups"][f"{site.app}-erp"]
+    told, measured = connector.answer()[1]["groups"][f"{site.app}-erp"], samples(scraped(connector.url))
     erp.up()
     site.settle(p["idempotency_key"] for p in sent)
 
+    assert value(measured, "stockstream_erp_breaker_state", system="erp") > 0
+    assert value(measured, "stockstream_erp_oldest_seconds", group=f"{site.app}-erp") > 0
+    assert value(samples(scraped(connector.url)), "stockstream_erp_breaker_state", system="erp") == 0
     assert told["backlog"] >= 200
     assert sorted(p["idempotency_key"] for p in sent) == sorted(erp.keys())
     assert {} == erp.state()["out_of_order"]

@@ -11,6 +11,7 @@ from redis_under_test import RedisUnderTest
 from view_under_test import ViewUnderTest, names, wait_for
 
 from connectors import view_keys as keys
+from tests.monitoring.exposition import Samples, samples, scraped, value
 
 pytestmark = pytest.mark.stack
 POSITIONS = 3_000
@@ -33,6 +34,11 @@ def view(stack, tmp_path, own_redis) -> Iterator[ViewUnderTest]:
     view.close()
 
 
+def told(view) -> Samples:
+    """What the first instance says at /metrics."""
+    return samples(scraped(view.instances["one"].url))
+
+
 def test_a_redis_emptied_under_the_view_is_filled_again(view):
     """FLUSHALL on a quiet day: noticed without any new record, and everything is there again."""
     expected = positions(view, "FLUSH")
@@ -44,6 +50,7 @@ def test_a_redis_emptied_under_the_view_is_filled_again(view):
 
     assert epoch != view.redis.hget(keys.view(view.app), keys.EPOCH)
     wait_for(lambda: view.state("one") == "ready", 30, "the view to be ready again")
+    assert value(told(view), "stockstream_view_repositioned_total", why="emptied") == 1
 
 
 def test_a_redis_emptied_between_batches_is_filled_again_by_all_instances(view):
@@ -66,11 +73,15 @@ def test_an_outage_of_redis_pauses_the_view_and_loses_nothing(view, own_redis):
     own_redis.stop()
     expected = positions(view, "", 2, skus=list(expected))
     wait_for(lambda: view.state("one").startswith("redis is away since "), 30, "/readyz to say that Redis is away")
+    away = told(view)
     own_redis.start()
     view.await_revisions(expected)
     wait_for(lambda: view.state("one") == "ready", 30, "the view to be ready again")
 
     assert view.instances["one"].ended() is None
+    assert value(away, "stockstream_view_away", what="redis") == 1
+    assert value(told(view), "stockstream_view_away", what="redis") == 0
+    assert value(told(view), "stockstream_view_outages_total", what="redis") >= 1
 
 
 def test_an_empty_redis_in_place_of_the_one_before_is_filled(view, own_redis):
@@ -203,8 +214,8 @@ def put_back(view, before):
     client = redis.Redis.from_url(view.redis_url)
     pipeline = client.pipeline(transaction=True)
     pipeline.flushall()
-    for key, value in before.items():
-        pipeline.restore(key, 0, value)
+    for key, held in before.items():
+        pipeline.restore(key, 0, held)
     pipeline.execute()
 
 
