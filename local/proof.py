@@ -15,7 +15,7 @@ LISTED = 25  # differences named in a report; all are counted
 QUARANTINES = {
     "NULL_KEY", "OVERSIZED", "INVALID_QUANTITY", "INVALID_CODE", "MISSING_FIELD", "TIME_IN_FUTURE", "TIME_TOO_OLD",
     "UNKNOWN_ITEM", "UNKNOWN_LOCATION", "UNKNOWN_UOM", "UNKNOWN_PARTNER", "INEXACT_CONVERSION", "CLOSED_LOCATION",
-    "INACTIVE_ITEM",
+    "INACTIVE_ITEM", "INVALID_REFERENCE", "BASE_UNIT_CHANGED",
 }  # fmt: skip
 """Categories by which intake keeps a record out."""
 

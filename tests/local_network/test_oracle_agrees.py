@@ -43,8 +43,58 @@ def journalled(sim):
         yield sim.start, acknowledge("erp.locations", location["location"], location)
     for profile in network.profiles:
         yield sim.start, acknowledge("partners.profiles", profile["partner"], profile)
+    more = sorted(_more(sim), key=lambda record: record[0])
     for sent in sim.records():
+        while more and more[0][0] <= sent.at:
+            at, topic, key, value = more.pop(0)
+            yield at, acknowledge(topic, key, value)
         yield sent.at, acknowledge(sent.topic, sent.key, sent.value if sent.raw is None else sent.raw)
+    assert not more
+
+
+def _more(sim):
+    """What no day of the simulation brings: damaged goods between warehouses, a count of one lot, another base unit."""
+    product = next(product for product in sim.published if len(product.locations) > 1)
+    origin, target = product.locations[:2]
+    start = sim.start + DAY // 2
+
+    def scan(minutes, kind, quantity, place, disposition, **fields):
+        at = start + minutes * 60_000
+        record = {
+            "event_id": f"more-{kind}-{minutes}",
+            "scan_type": kind,
+            "item": {"scheme": "SKU", "code": product.sku},
+            "location": place,
+            "quantity": quantity,
+            "uom": product.item["base_uom"],
+            "disposition": disposition,
+            "to_disposition": None,
+            "to_location": None,
+            "lot": None,
+            "device_id": "RF-9",
+            "operator": None,
+            "reference": {"kind": "NONE", "number": "", "line": None},
+            "corrects": None,
+            "occurred_at": at,
+            "sent_at": at,
+            "source": f"WMS-{place}",
+            "correlation_id": "more",
+        }
+        return at + 1_000, "warehouse.scans", product.sku, record | fields
+
+    def transfer(number):
+        return {"reference": {"kind": "TRANSFER", "number": number, "line": None}}
+
+    yield scan(1, "ADJUST", 20, origin, "damaged")
+    yield scan(2, "TRANSFER_OUT", 9, origin, "damaged", to_location=target, **transfer("M1"))
+    yield scan(3, "TRANSFER_OUT", 4, origin, "available", to_location=target, **transfer("M1"))
+    yield scan(4, "TRANSFER_IN", 3, target, "damaged", **transfer("M1"))
+    yield scan(5, "TRANSFER_OUT", 2, origin, "available", to_location=target, **transfer("M2"))
+    yield scan(6, "TRANSFER_OUT", 3, origin, "damaged", to_location=target, **transfer("M2"))
+    yield scan(7, "TRANSFER_IN", 4, target, "damaged", **transfer("M2"))
+    yield scan(8, "COUNT", 1, target, "available", lot="L1")
+    other = {**product.item, "base_uom": "GRM", "segment": "other"}
+    yield start + DAY // 4, "erp.items", product.sku, other
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
