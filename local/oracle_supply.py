@@ -51,9 +51,9 @@ def expectations(intake: Intake) -> dict[str, list[dict[str, Any]]]:
 
 
 def _acks_by_order(intake: Intake) -> dict[str, list[Mapping[str, Any]]]:
-    """Acknowledgements of each order, oldest first."""
+    """Acknowledgements of each order, oldest first; of one time as they were sent."""
     acks: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for ack in sorted(intake.documents["supplier.acks"], key=lambda a: (a["acknowledged_at"], a["event_id"])):
+    for ack in sorted(intake.documents["supplier.acks"], key=lambda a: a["acknowledged_at"]):
         acks[ack["po_number"]].append(ack)
     return acks
 
@@ -146,7 +146,7 @@ def _boxes(intake: Intake) -> list[Box]:
             received[scan.number, scan.sku] += scan.quantity
     boxes: list[Box] = []
     for shipment, notice in notices.items():
-        said = sorted(milestones[shipment], key=lambda m: (m["occurred_at"], m["event_id"]))
+        said = sorted(milestones[shipment], key=lambda m: m["occurred_at"])
         lost = shipment in cancelled or bool(said and said[-1]["status"] in NEVER_ARRIVES)
         arrivals = [m["estimated_arrival"] for m in said if m["estimated_arrival"] is not None]
         arrival = arrivals[-1] if arrivals else notice["estimated_arrival"]

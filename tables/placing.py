@@ -88,8 +88,7 @@ class Placing:
         for line in self.lines.values() if voyages else ():
             line.voyages.sort(key=lambda voyage: (voyage[3], voyage[0]))
         for (name, sku), quantity in sorted(receipts.items()):
-            if quantity:
-                self._receive_unnamed(name, sku, quantity)
+            self._receive_unnamed(name, sku, quantity)
         for line in (*self.lines.values(), *self.unlisted.values()) if received else ():
             line.direct = max(line.direct, 0)  # a correction may come before the receipt it corrects
 
@@ -166,7 +165,7 @@ class Placing:
             lines = (*self.lines.values(), *self.unlisted.values())
             takers = [line for line in lines if any(voyage[2] == sku for voyage in line.voyages)]
             takers.sort(key=lambda line: line.line != name)
-        if name or not takers:
+        if quantity and (name or not takers):
             self.unknown.add(name or sku)
         if not takers:
             self._unlisted(name, sku).direct += quantity

@@ -1,12 +1,15 @@
 """Of a document's revisions the newest holds, in whatever order they come; of two that differ under one number, the first.
 
 A revision that closes or cancels a document may leave its lines out: then those of the newest that has any hold.
+Of messages without revisions the one with the latest time holds, of two of one time the one that was sent later.
 """
 
 import hashlib
 from typing import Any, Final, TypedDict
 
 import orjson
+
+from schemas.records import Envelope
 
 UNLINED: Final = -(2**63)
 """Stands for the revision of a document whose lines nobody has sent."""
@@ -53,3 +56,15 @@ def newest(held: Head | None, what: str, revision: int, status: str, lines: list
     else:
         lined, lines = (UNLINED, lines) if held is None else (held["lined"], held["lines"])
     return {"revision": revision, "lined": lined, "content": content, "status": status, "lines": lines}
+
+
+def stamp(event: Envelope) -> list[Any]:
+    """What orders messages about one document: their own time, which may be only a date, then their place in the log.
+
+    The place is that in the inbound topic, whose partition they share, not the order in which they come here: one may
+    have waited for reference data. It is text that sorts after an event's id, which rows of older releases have there.
+    """
+    return [event["occurred_at"], "~" + event["coordinate"].rpartition("@")[2].zfill(_DIGITS)]
+
+
+_DIGITS: Final = 19  # of the largest offset

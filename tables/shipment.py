@@ -15,6 +15,7 @@ from tables.inspection import add, move
 from tables.ledger_entry import receipt
 from tables.milestones import CANCELLED, DAMAGED_CODE, LOST, STATES
 from tables.outcome import Output
+from tables.revisions import stamp
 from tables.shipment_lines import Attribution, attribute, held
 
 DAY_MS = 86_400_000
@@ -40,9 +41,9 @@ class Row(TypedDict):
     """Digest of the ORIGINAL notice; empty while none came."""
     cancelled: bool
     status: list[Any] | None
-    """The newest milestone that says a state: occurred_at, event_id, 1650 code."""
+    """The newest milestone that says a state: occurred_at, place in the log, 1650 code."""
     arrival: list[Any] | None
-    """The newest milestone that says an arrival: occurred_at, event_id, estimated_arrival."""
+    """The newest milestone that says an arrival: occurred_at, place in the log, estimated_arrival."""
     damaged: bool
     received: dict[str, int]
     """By `sku|location|disposition`."""
@@ -78,7 +79,7 @@ def fold(row: Row, event: ShipmentEvent, outputs: list[Output]) -> None:
     """Take one fact into the row. Outputs: the stock its receipts bring, and conflicts between notices."""
     kind = event["kind"]
     if kind == "MILESTONE":
-        _milestone(row, cast("ShipmentMilestone", event["milestone"]), [event["occurred_at"], event["event_id"]])
+        _milestone(row, cast("ShipmentMilestone", event["milestone"]), stamp(event))
     elif kind == "RECEIVED":
         _receive(row, cast("ShipmentReceipt", event["received"]), event, outputs)
     elif kind == "NOTICE":
@@ -126,12 +127,12 @@ def purchase_orders(row: Row, attribution: Attribution) -> dict[str, list[Any]]:
     return orders
 
 
-def _milestone(row: Row, milestone: ShipmentMilestone, stamp: list[Any]) -> None:
+def _milestone(row: Row, milestone: ShipmentMilestone, when: list[Any]) -> None:
     code, arrival = milestone["status"], milestone["estimated_arrival"]
-    if code in STATES and (row["status"] is None or row["status"][:2] < stamp):
-        row["status"] = [*stamp, code]
-    if arrival is not None and (row["arrival"] is None or row["arrival"][:2] < stamp):
-        row["arrival"] = [*stamp, arrival]
+    if code in STATES and (row["status"] is None or row["status"][:2] < when):
+        row["status"] = [*when, code]
+    if arrival is not None and (row["arrival"] is None or row["arrival"][:2] < when):
+        row["arrival"] = [*when, arrival]
     if code == DAMAGED_CODE:
         row["damaged"] = True
 

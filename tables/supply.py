@@ -23,7 +23,7 @@ from tables.ledger_entry import Told
 from tables.measures import rungs
 from tables.outcome import Output
 from tables.posting_book import MOST_CAUSES, Books, answered, renewed
-from tables.revisions import Differs, Head, newest
+from tables.revisions import Differs, Head, newest, stamp
 
 
 class OrderFacts(Head):
@@ -41,9 +41,9 @@ class OrderFacts(Head):
 class Row(TypedDict):
     order: OrderFacts | None
     acks: dict[str, list[Any]]
-    """By line, the newest: acknowledged_at, event_id, backorder_in_ack, schedules."""
+    """By line, the newest: acknowledged_at, place in the log, backorder_in_ack, schedules."""
     header: list[Any] | None
-    """The newest acknowledgement without lines: acknowledged_at, event_id, type."""
+    """The newest acknowledgement without lines: acknowledged_at, place in the log, type."""
     shipped: dict[str, list[Any]]
     """By shipment, the newest: state, location, date, [[line, sku, quantity, received, held, on hold since]]."""
     received: dict[str, int]
@@ -101,7 +101,7 @@ def fold(row: Row, event: SupplyEvent, outputs: list[Output]) -> None:
     elif kind == "POSTED":
         answered(row["books"], cast("PostingAnswer", event["posted"]))
     elif kind == "ACKNOWLEDGED":
-        _acknowledge(row, cast("SupplyAck", event["ack"]), (event["occurred_at"], event["event_id"]))
+        _acknowledge(row, cast("SupplyAck", event["ack"]), stamp(event))
     elif kind == "ORDERED":
         _order(row, cast("SupplyOrder", event["order"]), event, outputs)
 
@@ -139,13 +139,12 @@ def _order(row: Row, order: SupplyOrder, event: SupplyEvent, outputs: list[Outpu
     renewed(row["books"])
 
 
-def _acknowledge(row: Row, ack: SupplyAck, when: tuple[int, str]) -> None:
-    """Newer by acknowledged_at, then event_id, supersedes line by line; the same document again changes nothing."""
-    stamp = list(when)
+def _acknowledge(row: Row, ack: SupplyAck, when: list[Any]) -> None:
+    """The newer one supersedes line by line; the same document again changes nothing."""
     if not ack["lines"]:
         held = row["header"]
-        if ack["ack_type"] in HEADER_EFFECTS and (held is None or held[:2] < stamp):
-            row["header"] = [*stamp, ack["ack_type"]]
+        if ack["ack_type"] in HEADER_EFFECTS and (held is None or held[:2] < when):
+            row["header"] = [*when, ack["ack_type"]]
         return
     schedules: dict[str, list[Schedule]] = {}
     for line in ack["lines"]:
@@ -155,8 +154,8 @@ def _acknowledge(row: Row, ack: SupplyAck, when: tuple[int, str]) -> None:
     acks = row["acks"]
     for name, lines in schedules.items():
         known = acks.get(name)
-        if known is None or known[:2] < stamp:
-            acks[name] = [*stamp, ack["backorder_in_ack"], lines]
+        if known is None or known[:2] < when:
+            acks[name] = [*when, ack["backorder_in_ack"], lines]
 
 
 def _ship(row: Row, shipped: SupplyShipped, now: int) -> None:

@@ -247,6 +247,18 @@ def test_the_newest_answer_for_a_line_holds(history):
     assert rungs(history.position()) == [("ACKNOWLEDGED", 24, 9)]
 
 
+def test_of_two_answers_of_one_date_the_one_sent_later_holds(history):
+    """Whatever their ids; so do two milestones of one minute."""
+    history.order(24)
+    for quantity in range(20, 8, -1):
+        history.ack(1_000, ("IQ", quantity, TODAY + 5, None))
+    history.notice(6, arrival=NOW + DAY)
+    for days in range(12, 1, -1):
+        history.milestone("X6", 1_000, arrival=NOW + days * DAY)
+
+    assert rungs(history.position()) == [("IN_TRANSIT", 6, 2), ("ORDERED", 15, 3), ("ACKNOWLEDGED", 3, 5)]
+
+
 def test_a_substitute_is_expected_in_place_of_the_item(history):
     """The supply moves to the other SKU."""
     history.order(24)

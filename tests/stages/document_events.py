@@ -98,13 +98,14 @@ _numbers = count()
 
 
 def envelope(kind: str, at: int = NOON, event_id: str | None = None) -> dict[str, Any]:
-    name = event_id or f"e{next(_numbers)}"
+    number = next(_numbers)
+    name = event_id or f"e{number}"
     return {
         "event_id": name,
         "occurred_at": at,
         "recorded_at": max(at, NOON),
         "source": "TEST",
-        "coordinate": f"in[0]@{name}",
+        "coordinate": f"in[0]@{number}",
         "correlation_id": f"c-{name}",
         "kind": kind,
     }

@@ -100,6 +100,15 @@ def test_a_cancellation_that_overtakes_its_notice_still_holds():
     assert stage.open() == {"SHIPMENT_CANCELLED": "S1"}
 
 
+def test_of_two_milestones_of_one_minute_the_one_sent_later_holds():
+    """State and arrival, however their ids compare and whichever comes first here."""
+    early = milestone("SD", NOON, eta=TODAY + 9, event_id="ffff")
+    late = milestone("X6", NOON, eta=TODAY + 4, event_id="0000")
+
+    for events in ((early, late), (late, early)):
+        assert told(after(NOTICE, *events))[:2] == ("IN_TRANSIT", TODAY + 4)
+
+
 def test_a_replacement_takes_lines_from_one_order_and_gives_them_to_another():
     """The order that lost them is told so."""
     stage = after(NOTICE, notice(("Q", "1", "A", 10), purpose="REPLACE"))

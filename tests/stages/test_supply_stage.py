@@ -1,5 +1,6 @@
 """The supply stage: each rung and each exception of a purchase order, one event at a time."""
 
+import orjson
 import pytest
 from document_events import (
     DAY,
@@ -15,7 +16,7 @@ from document_events import (
 )
 
 from streams.supply import clock, step
-from tables.outcome import OutOfOrder
+from tables.outcome import OutOfOrder, pack_row, unpack_row
 
 REQUESTED = TODAY + 5
 
@@ -121,6 +122,32 @@ def test_a_later_acknowledgement_supersedes_only_the_lines_it_names():
     assert stage.expected("A|W1") == []
     assert stage.expected("B|W1") == [("ACKNOWLEDGED", "2", None, 5, REQUESTED)]
     assert stage.open() == {"LINE_REJECTED": "P/1"}
+
+
+def test_of_two_acknowledgements_of_one_time_the_one_sent_later_holds():
+    """An 855 has a date: the second of a day corrects the first, however their ids compare and whichever comes first
+    here (one may have waited for reference data).
+    """
+    first = acknowledged(ack_line("1", "IA", 10), event_id="ffff")
+    second = acknowledged(ack_line("1", "IQ", 4), event_id="0000")
+    whole = acknowledged(kind="RJ", event_id="0000")
+
+    for events in ((first, second), (second, first)):
+        assert after(PO, *events).expected("A|W1")[0] == ("ACKNOWLEDGED", "1", None, 4, REQUESTED)
+    for events in ((first, whole), (whole, first)):
+        assert after(PO, *events).expected("A|W1") == []
+
+
+def test_an_acknowledgement_supersedes_one_of_its_time_that_an_older_release_has_kept():
+    """Its row has the event's id where the place in the log stands now."""
+    stage = after(PO, acknowledged(ack_line("1", "IA", 10)))
+    row = stage.row("P")
+    row["acks"]["1"][1] = "ffffffff-ffff-4fff-8fff-ffffffffffff"
+    stage.rows[b"P"] = pack_row(orjson.dumps(row), *unpack_row(stage.rows[b"P"])[1:])
+
+    stage.take(acknowledged(ack_line("1", "IQ", 4)))
+
+    assert stage.expected("A|W1")[0] == ("ACKNOWLEDGED", "1", None, 4, REQUESTED)
 
 
 def test_the_same_acknowledgement_again_changes_nothing():

@@ -119,6 +119,13 @@ def test_a_receipt_with_a_line_the_order_does_not_have_counts_for_the_line_of_it
     assert stage.open() == {"UNKNOWN_PO_LINE": "P/01"}
 
 
+def test_receipts_without_a_line_that_add_up_to_nothing_stand_on_the_line_all_the_same():
+    """4 came to W2 by line, were taken back without it, and came to W1 without it."""
+    scans = [received("A", 4, "1", "W2"), received("A", -4, None, "W2"), received("A", 4, None, "W1")]
+
+    assert posted(after(PO, shipped(("1", "A", 10, 0)), *scans)) == {HERE: 4}
+
+
 def test_a_receipt_takes_from_a_shipment_of_its_sku_however_either_names_the_line():
     """Also while the order is unknown, and for a SKU that it does not have."""
     for line, name in (("", "1"), ("2", "1"), ("2", None), ("", None)):
