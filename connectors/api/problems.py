@@ -33,8 +33,8 @@ KINDS: Final[dict[str, str]] = {
     "Idempotency key reused": "The Idempotency-Key came with another request before. Use a new one for a new request.",
     "Request in progress": "A request with this Idempotency-Key is being worked on. Send it again after `Retry-After` "
     "seconds: the answer is then the first one's.",
-    "Not acknowledged": "The broker has not acknowledged what was sent. Send the same again with the same Idempotency-Key or "
-    "event ids: nothing counts twice.",
+    "Not acknowledged": "The broker has not acknowledged what was sent. Send the same again with the same "
+    "Idempotency-Key or event ids: nothing counts twice.",
     "Internal error": "A fault of Stockstream's own; its log tells more under the `instance` given.",
 }
 """Titles, and what each means and asks of the caller; docs/api.md and /docs/problems show them."""

@@ -12,7 +12,7 @@ import httpx2
 import orjson
 import redis
 import yaml
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from connectors import view_keys as keys
 from connectors.api import api_keys
@@ -52,6 +52,7 @@ class Site:
         apply(
             {"bootstrap.servers": stack.bootstrap}, partitions=partitions, replication=1, channels=self.names.values()
         )
+        until(lambda: [led(stack.bootstrap, f"channel.{name}.availability") for name in self.names.values()], all)
         self.redis_url = redis_url or stack.redis_url
         self.redis = redis.Redis.from_url(self.redis_url)
         self.keys_file = directory / "keys.json"
@@ -229,6 +230,19 @@ def exception(number: int) -> dict[str, Any]:
         "raised_at": NOW - 1_000 * number,
         "correlation_id": "test",
     }
+
+
+def led(bootstrap: str, topic: str) -> bool:
+    """Whether every partition of a topic just made has a leader that answers; until then a stream of it is 503."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "look"})
+    try:
+        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+            consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+    except KafkaException:
+        return False
+    finally:
+        consumer.close()
+    return True
 
 
 def until(ask: Callable[[], T], fits: Callable[[T], object], within_s: float = 15) -> T:
