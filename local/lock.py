@@ -8,8 +8,8 @@ import sys
 from typing import Any, Final
 
 HEAD: Final = """\
-# What an image of this platform installs, each file by its hash; `make lock` makes it anew where an image is built.
-# `pip install --require-hashes --only-binary :all: -r THIS_FILE`, then `pip install --no-deps .`
+# Of an image of this platform, each file by its hash; `make lock` makes it anew where an image is built.
+# {place}: `pip install --require-hashes --only-binary :all: --requirement THIS_FILE`, as the Containerfile does.
 """
 
 
@@ -24,7 +24,8 @@ def lock(report: dict[str, Any], without: str = "stockstream") -> str:
         if digest is None:
             raise ValueError(f"{name} {version}: pip tells no sha256 of its file; is it installed from a folder?")
         lines.append(f"{name}=={version} --hash=sha256:{digest}\n")
-    return HEAD + "".join(sorted(lines, key=str.lower))
+    place = "Python {python_version}, {sys_platform} {platform_machine}".format(**report["environment"])
+    return HEAD.format(place=place) + "".join(sorted(lines, key=str.lower))
 
 
 if __name__ == "__main__":

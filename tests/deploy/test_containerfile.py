@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from rendered_chart import CHART
 
 HEAD, BUILD, FINAL = stages()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCK = "dist/requirements.lock"
+LOCKS = ("dist/requirements.lock", "dist/build.lock")
+MAKEFILE = (ROOT / "Makefile").read_text()
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 
 
@@ -70,17 +72,27 @@ def test_it_installs_what_was_tested_and_compiles_nothing() -> None:
     installs = [command for command in BUILD.commands() if "install" in command]
 
     assert all("--only-binary" in install for install in installs)
-    assert installs[-1][-1] == "."  # none of its extras
+    assert installs[-1][-2:] == [".;", "fi"]  # none of its extras
     assert BUILD.environment()["PIP_CONSTRAINT"] == "/src/constraints.txt"
 
 
 def test_where_there_is_a_lock_every_file_is_installed_by_its_hash() -> None:
-    """First of all, so that nothing is left for the installation by releases but the product itself."""
-    first = BUILD.all("RUN")[1]
+    """The build backend's too: no index is asked for the product's wheel, and the environment that made it stays behind."""
+    recipe = " ".join(BUILD.all("RUN")[1].split()).removeprefix("if [ -f requirements.lock ]; then ")
+    locked, _, by_release = recipe.partition("; else ")
+    steps = [shlex.split(step) for step in locked.split(" && ")]
+    installs = [step for step in steps if "install" in step]
+    [wheel] = [step for step in steps if "wheel" in step]
 
-    assert first.startswith("if [ -f requirements.lock ]; then PIP_CONSTRAINT='' ")
-    assert "--require-hashes" in first
-    assert f">{LOCK}" in (ROOT / "Makefile").read_text()
+    assert "export PIP_CONSTRAINT=''" == locked.partition(" && ")[0]
+    assert [step[-1] for step in installs if "--require-hashes" in step] == ["requirements.lock", "build.lock"]
+    assert [step[-1] for step in installs if "--require-hashes" not in step] == ["/opt/build/wheels/*.whl"]
+    assert {"--no-index", "--no-deps"} <= set(installs[-1])
+    assert {"--no-index", "--no-deps", "--no-build-isolation", "--check-build-dependencies"} <= set(wheel)
+    assert (installs[1][0], wheel[0]) == ("/opt/build/bin/python",) * 2
+    assert steps[-1][-1] == "check"  # a lock that lacks what pyproject.toml asks for
+    assert by_release.startswith("/opt/stockstream/bin/python -m pip install --only-binary :all: .; fi ")
+    assert f"mv {' '.join(path.replace('dist/', 'dist/lock/') for path in LOCKS)} dist/" in MAKEFILE
 
 
 def test_every_package_is_copied_and_nothing_else() -> None:
@@ -88,7 +100,13 @@ def test_every_package_is_copied_and_nothing_else() -> None:
     ignore = (ROOT / ".containerignore").read_text()
     let_in = {line.removeprefix("!") for line in ignore.splitlines() if line.startswith("!")}
 
-    assert set(BUILD.copied()) == {"pyproject.toml", "constraints.txt", "README.md", f"{LOCK[:-1]}[k]", *PACKAGES}
+    assert set(BUILD.copied()) == {
+        "pyproject.toml",
+        "constraints.txt",
+        "README.md",
+        *(f"{path[:-1]}[k]" for path in LOCKS),
+        *PACKAGES,
+    }
     assert {path.replace("[k]", "k") for path in BUILD.copied()} == let_in
     assert "\n*\n" in ignore
     assert (ROOT / ".dockerignore").read_text() == ignore

@@ -62,6 +62,7 @@ def test_a_licence_nobody_can_tell_is_named():
 def test_a_lock_has_a_hash_for_each_file_and_no_address():
     """From pip's report; ourselves left out."""
     report = {
+        "environment": {"python_version": "3.11", "sys_platform": "linux", "platform_machine": "x86_64"},
         "install": [
             {
                 "metadata": {"name": name, "version": "1.0"},
@@ -78,6 +79,7 @@ def test_a_lock_has_a_hash_for_each_file_and_no_address():
 
     assert written.splitlines()[2:] == [f"{name}==1.0 --hash=sha256:{'ab' * 32}" for name in ("alpha", "Zeta")]
     assert "index.example" not in written
+    assert written.splitlines()[1].startswith("# Python 3.11, linux x86_64: ")
 
 
 def test_a_file_without_a_hash_is_not_locked():
