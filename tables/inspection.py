@@ -59,6 +59,7 @@ def inspected(places: Mapping[str, int], moved: Mapping[str, int]) -> tuple[Plac
     """
     after = netted(places)
     moves = _moves(moved)
+    lines = _lines_at(after) if moves else {}
     going = bool(moves)
     while going:
         going = False
@@ -66,7 +67,7 @@ def inspected(places: Mapping[str, int], moved: Mapping[str, int]) -> tuple[Plac
             for origin in sorted(origins):
                 before = origins[origin]
                 if before:
-                    _take(after, (sku, location, line), origin, origins, targets)
+                    _take(after, lines, (sku, location, line), origin, origins, targets)
                     going = going or origins[origin] < before
     missing: dict[str, int] = {}
     for (sku, location, _), (origins, _) in moves.items():
@@ -89,22 +90,39 @@ def _moves(moved: Mapping[str, int]) -> Moves:
     return moves
 
 
+Lines = dict[str, set[str]]
+"""By `sku|location|disposition|`, the lines that have something there, or had."""
+
+
+def _lines_at(places: Places) -> Lines:
+    lines: Lines = {}
+    for place in places:
+        line = place.split("|", 3)[3]
+        lines.setdefault(place[: len(place) - len(line)], set()).add(line)
+    return lines
+
+
 def _take(
-    places: Places, where: tuple[str, str, str], origin: str, origins: dict[str, int], targets: dict[str, int]
+    places: Places,
+    lines: Lines,
+    where: tuple[str, str, str],
+    origin: str,
+    origins: dict[str, int],
+    targets: dict[str, int],
 ) -> None:
     """Move what is there of one disposition, on the named line first."""
     sku, location, named = where
     prefix = f"{sku}|{location}|{origin}|"
-    lines = [place[len(prefix) :] for place in places if place.startswith(prefix) and places[place]]
-    for line in sorted(lines, key=lambda line: (line != named, line)):
+    for line in sorted(lines.get(prefix, ()), key=lambda line: (line != named, line)):
         for target in sorted(targets):
             taken = min(origins[origin], places[prefix + line], targets[target])
             if taken:
                 origins[origin] -= taken
                 places[prefix + line] -= taken
                 targets[target] -= taken
-                place = f"{sku}|{location}|{target}|{line}"
-                places[place] = places.get(place, 0) + taken
+                there = f"{sku}|{location}|{target}|"
+                places[there + line] = places.get(there + line, 0) + taken
+                lines.setdefault(there, set()).add(line)
 
 
 def group_of(place: str) -> str:

@@ -78,6 +78,7 @@ class Placing:
         self.settled: dict[str, int] = {}
         """Received by `sku|location`, where the stock names the order."""
         self._by_sku: dict[str, list[Line]] = {}
+        self._voyages: dict[str, list[Line]] | None = None
 
     def place(self, shipped: Mapping[str, Any], received: Mapping[str, int]) -> None:
         """Hand every line its shipments, and what names the order and no shipment; then what names no line of it."""
@@ -162,9 +163,7 @@ class Placing:
         """
         takers = self._lines_of(sku)
         if not takers:
-            lines = (*self.lines.values(), *self.unlisted.values())
-            takers = [line for line in lines if any(voyage[2] == sku for voyage in line.voyages)]
-            takers.sort(key=lambda line: line.line != name)
+            takers = sorted(self._sailing(sku), key=lambda line: line.line != name)
         if quantity and (name or not takers):
             self.unknown.add(name or sku)
         if not takers:
@@ -188,6 +187,15 @@ class Placing:
                 for of in {line.sku, line.expected_sku}:
                     self._by_sku.setdefault(of, []).append(line)
         return self._by_sku.get(sku, [])
+
+    def _sailing(self, sku: str) -> list[Line]:
+        """The lines that have shipments of a SKU, once all of those are placed."""
+        if self._voyages is None:
+            self._voyages = {}
+            for line in (*self.lines.values(), *self.unlisted.values()):
+                for of in {voyage[2] for voyage in line.voyages}:
+                    self._voyages.setdefault(of, []).append(line)
+        return self._voyages.get(sku, [])
 
 
 def _fill(quantity: int, room: Sequence[int], *, surplus: bool = True) -> list[int]:

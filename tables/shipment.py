@@ -139,12 +139,13 @@ def _milestone(row: Row, milestone: ShipmentMilestone, when: list[Any]) -> None:
 
 def _receive(row: Row, received: ShipmentReceipt, event: ShipmentEvent, outputs: list[Output]) -> None:
     """Stock arrives with the receipt's own times, split over the lines it fills."""
-    place = f"{received['sku']}|{received['location']}|{received['disposition']}"
-    before = attribute(row["notice"], row["received"])
+    sku = received["sku"]
+    place = f"{sku}|{received['location']}|{received['disposition']}"
+    before = attribute(row["notice"], row["received"], sku)
     add(row["received"], place, received["quantity"])
     if received["quantity"] > 0:
         row["unloaded"] = _earlier(row["unloaded"], event)
-    _book(before, attribute(row["notice"], row["received"]), event, place, received["corrects"], outputs)
+    _book(before, attribute(row["notice"], row["received"], sku), event, place, received["corrects"], outputs)
 
 
 def _notice(row: Row, notice: ShipmentNotice, event: ShipmentEvent, outputs: list[Output]) -> None:

@@ -44,10 +44,11 @@ def conditions(row: Row, shipment_id: str, attribution: Attribution) -> Found:
         late = -((row["unloaded"] - row["noticed"]) // MINUTE_MS)
         message = f"The ship notice came {late} minutes after the first goods."
         found["LATE_NOTICE", "SHIPMENT", shipment_id] = message
-    _, missing = inspected({f"{place}|": quantity for place, quantity in row["received"].items()}, row["moved"])
-    for place, quantity in missing.items():
-        message = f"{quantity} of {place} were inspected for shipment {shipment_id}, which has not brought them."
-        found["INSPECTION_WITHOUT_RECEIPT", "SHIPMENT", f"{shipment_id}/{place}"] = message
+    if row["moved"]:
+        _, missing = inspected({f"{place}|": quantity for place, quantity in row["received"].items()}, row["moved"])
+        for place, quantity in missing.items():
+            message = f"{quantity} of {place} were inspected for shipment {shipment_id}, which has not brought them."
+            found["INSPECTION_WITHOUT_RECEIPT", "SHIPMENT", f"{shipment_id}/{place}"] = message
     for sku, quantity in attribution.strays.items():
         if quantity > 0:
             message = f"{quantity} of {sku} received, which the ship notice does not list."

@@ -1,6 +1,6 @@
 """Which line of a ship notice a receipt against the shipment fills. Pure: the same receipts, the same answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.records import SELLABLE
@@ -21,12 +21,16 @@ class Attribution(NamedTuple):
 NOTHING = Attribution([], {}, {})
 
 
-def attribute(notice: Mapping[str, Any] | None, received: Mapping[str, int]) -> Attribution:
+def attribute(notice: Mapping[str, Any] | None, received: Mapping[str, int], only: str | None = None) -> Attribution:
     """Fill the lines of each SKU in the notice's order up to their quantity, the surplus to the last.
 
-    What was received elsewhere than where the shipment was sent counts for its line too, but its stock does not name
-    the purchase order: that expects nothing there.
+    SKUs have nothing to do with each other: with `only`, what is said of the others is left out. What was received
+    elsewhere than where the shipment was sent counts for its line too, but its stock does not name the purchase order:
+    that expects nothing there.
     """
+    if only is not None:
+        prefix = f"{only}|"
+        received = {place: quantity for place, quantity in received.items() if place.startswith(prefix)}
     if not received:
         return NOTHING
     lines = notice["lines"] if notice else []
@@ -34,9 +38,10 @@ def attribute(notice: Mapping[str, Any] | None, received: Mapping[str, int]) -> 
     credit = [0] * len(lines)
     booked: dict[tuple[str, str, str], int] = {}
     strays: dict[str, int] = {}
+    by_sku = _by_sku(lines)
     for place, quantity in sorted(received.items()):
         sku, location, _ = place.split("|")
-        takers = [number for number, line in enumerate(lines) if line[2] == sku]
+        takers = by_sku.get(sku)
         if not takers:
             booked[place, "", ""] = quantity
             if notice:
@@ -68,10 +73,11 @@ def held(notice: Mapping[str, Any], received: Mapping[str, int], moved: Mapping[
     lines = notice["lines"]
     room = [line[3] for line in lines]
     found: list[dict[str, int]] = [{} for _ in lines]
+    by_sku = _by_sku(lines)
     for place, quantity in sorted(places.items()):
         sku, location, disposition, _ = place.split("|")
         name = disposition if location == notice["ship_to"] else f"{location}|{disposition}"
-        takers = [number for number, line in enumerate(lines) if line[2] == sku]
+        takers = by_sku.get(sku, [])
         left = quantity
         for number in takers:
             taken = left if number == takers[-1] else max(0, min(room[number], left))
@@ -79,4 +85,12 @@ def held(notice: Mapping[str, Any], received: Mapping[str, int], moved: Mapping[
             left -= taken
             if taken and name != SELLABLE:
                 found[number][name] = taken
+    return found
+
+
+def _by_sku(lines: Sequence[Sequence[Any]]) -> dict[str, list[int]]:
+    """Which lines have a SKU."""
+    found: dict[str, list[int]] = {}
+    for number, line in enumerate(lines):
+        found.setdefault(line[2], []).append(number)
     return found
