@@ -73,14 +73,19 @@ chart-docs: $(STAMP) ## The chart's values.schema.json and README.md, made anew
 image-check: $(STAMP) ## What the Containerfile installs, run on a read-only root without an engine
 	@$(BIN)/python -m pytest tests/deploy/image_check.py $(ARGS)
 
-sbom: ## CycloneDX list of what the image has, to dist/stockstream.cdx.json
-	@rm -rf dist/sbom && mkdir -p dist/sbom
-	@$(PYTHON) -m venv dist/sbom/image && $(PYTHON) -m venv dist/sbom/tool
-	@PIP_CONSTRAINT=constraints.txt dist/sbom/image/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: .
-	@dist/sbom/image/bin/python -m pip uninstall --quiet --yes pip setuptools 2>/dev/null || true
+SBOM := --pyproject pyproject.toml --mc-type application --output-reproducible --output-file dist/stockstream.cdx.json
+sbom: ## CycloneDX list of what the image has, of dist/requirements.lock where there is one, to dist/stockstream.cdx.json
+	@test -f dist/requirements.lock || $(PYTHON) -m local.image_host
+	@rm -rf dist/sbom && mkdir -p dist/sbom && $(PYTHON) -m venv dist/sbom/tool
 	@dist/sbom/tool/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
-	@dist/sbom/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible --output-file dist/stockstream.cdx.json dist/sbom/image/bin/python
-	@rm -rf dist/sbom && echo dist/stockstream.cdx.json
+	@if [ -f dist/requirements.lock ]; then \
+		dist/sbom/tool/bin/python -W ignore -m cyclonedx_py requirements $(SBOM) dist/requirements.lock; \
+	else \
+		$(PYTHON) -m venv dist/sbom/image \
+		&& PIP_CONSTRAINT=constraints.txt dist/sbom/image/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: . \
+		&& { dist/sbom/image/bin/python -m pip uninstall --quiet --yes pip setuptools 2>/dev/null || true; } \
+		&& dist/sbom/tool/bin/python -m cyclonedx_py environment $(SBOM) dist/sbom/image/bin/python; fi
+	@rm -rf dist/sbom && echo "dist/stockstream.cdx.json, of $$(sed -n 's/^# \(Python [^:]*\):.*/dist\/requirements.lock, \1/p' dist/requirements.lock 2>/dev/null | grep . || echo the releases in constraints.txt)"
 
 docs: $(STAMP) ## The documentation as a site, to .site/; a broken link or anchor fails it
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo .site/index.html

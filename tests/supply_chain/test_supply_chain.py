@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local import licences
+from local import image_host, licences
 from local.licences import LicenceError, allows
 from local.lock import lock
 
@@ -73,13 +73,20 @@ def test_a_lock_has_a_hash_for_each_file_and_no_address():
             }
             for name in ("Zeta", "alpha")
         ]
-        + [{"metadata": {"name": "stockstream", "version": "0.1.0"}, "download_info": {"dir_info": {}}}]
+        + [{"metadata": {"name": "stockstream", "version": "0.1.0"}, "download_info": {"dir_info": {}}}],
     }
     written = lock(report)
 
     assert written.splitlines()[2:] == [f"{name}==1.0 --hash=sha256:{'ab' * 32}" for name in ("alpha", "Zeta")]
     assert "index.example" not in written
     assert written.splitlines()[1].startswith("# Python 3.11, linux x86_64: ")
+
+
+def test_a_host_that_is_not_the_image_s_is_named():
+    """Without a lock its packages would pass for the image's."""
+    assert "" == image_host.differs("3.11", "linux")
+    assert "here is Python 3.13 on linux, and the image has Python 3.11" in image_host.differs("3.13", "linux")
+    assert "on darwin" in image_host.differs("3.11", "darwin")
 
 
 def test_a_file_without_a_hash_is_not_locked():
