@@ -13,6 +13,7 @@ from tables.refusal import Refused
 
 EXCERPT: Final = 64 << 10
 """Bytes of an oversized record that its exception carries; the whole is at its source coordinate."""
+SCANS: Final = "warehouse.scans"
 DEVICE_OWNER: Final = "warehouse"
 FRONT_DESKS: Final = frozenset({DEVICE_OWNER, "integration", "partner-desk"})
 """Owners who give way to the one a partner's profile names."""
@@ -92,7 +93,7 @@ def _owner(category: str, topic: str, partner: str | None, reference: Reference)
     owner = CATEGORIES[category].owner
     if partner is not None and owner in FRONT_DESKS and partner in reference.partners:
         return reference.partners[partner]["owner"]
-    return "integration" if owner == DEVICE_OWNER and topic != "warehouse.scans" else owner
+    return "integration" if owner == DEVICE_OWNER and topic != SCANS else owner
 
 
 def settled(parked: Parked, note: str, now: int, *, replayed: bool) -> Output:
@@ -105,10 +106,9 @@ def settled(parked: Parked, note: str, now: int, *, replayed: bool) -> Output:
 
 def given_up(parked: Parked, source: Source, now: int, reference: Reference) -> Output:
     """The same exception once more: the record waits no longer, somebody has to decide."""
+    remedy = "count the position" if parked.topic == SCANS else "have it sent again"  # a scan is too old by now
     refused = Refused(
-        parked.category,
-        parked.subject,
-        f"waited for {', '.join(parked.waits)} in vain; have it sent again, or dismiss it",
+        parked.category, parked.subject, f"waited for {', '.join(parked.waits)} in vain; {remedy}, or dismiss it"
     )
     return raise_exception(refused, source, {"correlation_id": parked.correlation_id}, now, reference)
 
