@@ -19,7 +19,7 @@ from tables.materiality import gate
 from tables.offer import described, offers, plan
 from tables.outcome import HEADER_SIZE, Entry, Outcome, Output, check_order
 from tables.plain import fold_plain
-from tables.position import DAY, NO_DATE, Position, clock_of, peek
+from tables.position import DAY, NO_DATE, Position, clock_of, due_of, peek
 from tables.reservations import Shelf, Verdict
 from tables.sku import ANYWHERE, Sku, Terms, read
 
@@ -65,9 +65,11 @@ def clock(key: str, now: int) -> Output:
 
 def newest_time(key: bytes, row: bytes) -> int:
     """The newest business time (ms) a row knows of: ahead of the clock, it was written by one that has been mended."""
-    if key.endswith(SKU_ROW):
-        return max([at for _, at, _, _ in read(row)[2]], default=0)
-    return clock_of(row)
+    if not key.endswith(SKU_ROW):
+        return clock_of(row)
+    if not due_of(row):  # nobody waits: the next offer goes by the right clock at once
+        return 0
+    return max([at for _, at, _, _ in read(row)[2]], default=0)
 
 
 class _Fold:
