@@ -160,7 +160,8 @@ class EventStream(Response):
         beat = loop.time() + self._settings.stream_heartbeat_ms / 1000
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(subscriber.news.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):  # wait_for would lose a cancellation that comes with the news
+                    await subscriber.news.wait()
             subscriber.news.clear()
             while subscriber.waiting:
                 pieces: list[bytes] = []

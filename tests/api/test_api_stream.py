@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -20,6 +21,10 @@ from connectors import view_keys as keys
 from connectors.api import api_keys, offers
 from connectors.api import cursor as cursors
 from connectors.api.event_stream import EventStream
+from connectors.api.fanout import Change, Subscriber
+from connectors.api.security import DEVELOPER
+from connectors.api.settings import ApiSettings
+from tables.channels import Channel
 from tests.api.api_site import Api, Site, offer, until
 from tests.api.newer_writer import newer_writer
 
@@ -119,6 +124,32 @@ def test_a_change_that_comes_while_the_start_is_written_is_told(own: Site, monke
         until(lambda: reader.subscribers, lambda left: not left)
 
     assert [7] == heard
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_client_that_leaves_as_a_change_comes_is_let_go(steps: int) -> None:
+    """However many steps of the loop lie between the two: a stream that is told to end ends."""
+
+    class Quiet(EventStream):
+        async def _write(self, pieces: list[bytes]) -> None:
+            """To nobody."""
+
+        async def _look(self) -> None:
+            """At nothing."""
+
+    edge: Any = SimpleNamespace(settings=ApiSettings())
+    channel = Channel("shop", ("DC01",))
+    subscriber = Subscriber(10)
+    work = asyncio.create_task(Quiet(edge, channel, DEVELOPER)._follow(subscriber))
+    await asyncio.sleep(0.01)
+    subscriber.put(Change(0, 1, b"{}"))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    work.cancel()
+    done, _ = await asyncio.wait({work}, timeout=5)
+    work.cancel()
+
+    assert {work} == done, "the stream goes on 5 s after it was told to end"
 
 
 def test_a_newer_writer_s_changes_reach_open_and_resumed_streams(own: Site) -> None:

@@ -173,7 +173,8 @@ class Shop:
                 else:
                     self._reader.arrived.clear()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._reader.arrived.wait(), LOOK_S)
+                        async with asyncio.timeout(LOOK_S):  # wait_for would lose a cancellation that comes with it
+                            await self._reader.arrived.wait()
 
     async def _set(self, changes: list[Change]) -> None:
         """Set these, all under one key; what the shop compared otherwise goes again, by itself, with what it has."""
