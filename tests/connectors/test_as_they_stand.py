@@ -1,29 +1,15 @@
 """Commands that read topics up to where they end: committed records once, and an end that always comes."""
 
-import io
-import json
-import struct
 import uuid
-from dataclasses import replace
-from pathlib import Path
 
-import fastavro
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from confluent_kafka.schema_registry import Schema
 
 from connectors.as_they_stand import extents, reader, runs, whole
-from connectors.availability import SNAPSHOTS, read_availability
-from connectors.away import Away
-from schemas import registry
-from schemas.codec import parsed, source
 from schemas.environment import SettingError, Shared
-from schemas.topics_admin import apply
 
 pytestmark = pytest.mark.stack
-NOBODY = "http://127.0.0.1:9/apis/ccompat/v7"
-EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 
 
 @pytest.fixture
@@ -99,25 +85,3 @@ def test_a_topic_that_is_not_there_is_said_at_once(site: Shared):
     """With its name and what to do; not after a silence."""
     with pytest.raises(SettingError, match=r"has no topic test\.nobody-s; run `stockstream topics apply`"):
         list(whole(site, "test.nobody-s", "test"))
-
-
-def test_answers_of_the_next_release_are_read_by_this_one(site: Shared):
-    """While a new release rolls out, the command of the old one still shows what its workers wrote."""
-    registry.register_all(site.registry, ["webshop"])
-    apply({"bootstrap.servers": site.bootstrap}, partitions=4, channels=["webshop"])
-    sku = f"SKU-{uuid.uuid4().hex[:8]}"
-    answer = json.loads((EXAMPLES / "Availability/v1/with-supply-on-the-way.json").read_text()) | {"sku": sku}
-    schema = json.loads(source("Availability"))
-    schema["fields"].append({"name": "of_the_next_release", "type": ["null", "string"], "default": None})
-    client = registry.client(site)
-    number = client.register_schema(f"test.{sku}-value", Schema(json.dumps(schema), "AVRO"))
-    written = io.BytesIO()
-    fastavro.schemaless_writer(written, parsed(json.dumps(schema)), {**answer, "of_the_next_release": "more"})
-    producer = Producer({"bootstrap.servers": site.bootstrap, "partitioner": "murmur2_random"})
-    producer.produce(SNAPSHOTS, struct.pack(">bI", 0, number) + written.getvalue(), f"{sku}|{answer['location']}")
-    assert producer.flush(30) == 0
-
-    assert read_availability(site, sku) == [answer]
-    assert read_availability(site, sku, "ELSEWHERE") == []
-    with pytest.raises(Away, match="registry is away"):
-        read_availability(replace(site, registry=NOBODY), sku)

@@ -1,21 +1,28 @@
 """Two sites compared before one takes over: equal, different, still arriving; on two real brokers."""
 
+import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import fastavro
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.schema_registry import Schema
 
+from connectors.availability import read_availability
+from connectors.away import Away
 from connectors.compare import SNAPSHOTS, compare, other_site
 from local.stack import LocalStack
 from schemas import registry
-from schemas.codec import Codec
+from schemas.codec import Codec, parsed, source
 from schemas.environment import SettingError, Shared
 
 pytestmark = pytest.mark.stack
@@ -151,3 +158,23 @@ def test_the_other_sites_file_is_refused_with_its_line():
     with pytest.raises(SettingError, match=r"line 2: 'BOOTSTRAP'"):
         other_site("STOCKSTREAM_APP=green\nBOOTSTRAP=x:1\n")
     assert other_site("STOCKSTREAM_APP='green'\n").app == "green"
+
+
+def test_answers_of_the_next_release_are_shown_by_this_one(sites):
+    """While a new release rolls out, `stockstream availability` of the old one still reads what its workers wrote."""
+    site = sites[0].settings
+    answer = {**ANSWER, "sku": "SKU-NEXT"}
+    schema = json.loads(source("Availability"))
+    schema["fields"].append({"name": "of_the_next_release", "type": ["null", "string"], "default": None})
+    number = registry.client(site).register_schema("test.next-value", Schema(json.dumps(schema), "AVRO"))
+    written = io.BytesIO(struct.pack(">bI", 0, number))
+    written.seek(0, io.SEEK_END)
+    fastavro.schemaless_writer(written, parsed(json.dumps(schema)), {**answer, "of_the_next_release": "more"})
+    producer = Producer({"bootstrap.servers": site.bootstrap})
+    producer.produce(SNAPSHOTS, key=f"SKU-NEXT|{answer['location']}", value=written.getvalue())
+    assert producer.flush(30) == 0
+
+    assert read_availability(site, "SKU-NEXT") == [answer]
+    assert read_availability(site, "SKU-NEXT", "ELSEWHERE") == []
+    with pytest.raises(Away, match="registry is away"):
+        read_availability(replace(site, registry="http://127.0.0.1:9/apis/ccompat/v7"), "SKU-NEXT")

@@ -16,7 +16,9 @@ def test_a_small_demo_with_a_killed_worker_is_exact(tmp_path, capsys):
     code = run_demo(
         events=8_000, seed=3, duration=12, skus=60, as_json=True, channels=CHANNELS, directory=tmp_path / "demo"
     )
-    facts = orjson.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.out, said.err
+    facts = orjson.loads(said.out)
 
     assert [part for part in facts["proof"] if part["wrong"]] == []
     assert facts["exact"]
