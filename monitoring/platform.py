@@ -84,7 +84,7 @@ ALERTS: Final = (
         "stockstream_commit_age_seconds > 15",
         "critical",
         "{{ $labels.instance }} has input and has committed nothing for {{ $value | humanizeDuration }}",
-        "The watchdog makes it leave after STOCKSTREAM_STUCK_AFTER_MS; if it comes back to this, it will not mend itself.",
+        "The watchdog makes it leave after STOCKSTREAM_STUCK_AFTER_MS, unless the broker takes no transactions; if it comes back to this, it will not mend itself.",
     ),
     Alert(
         "StockstreamLagGrowing",
