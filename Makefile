@@ -57,7 +57,7 @@ chart: $(STAMP) ## The Helm chart: build its tools once (needs Go), lint, render
 
 rules: $(STAMP) ## Alerts by promtool: each fires when it should; every expression of the dashboards parses (needs Go)
 	@$(BIN)/python -m local.chart_tools promtool --version >/dev/null
-	@$(BIN)/python -m pytest -m '' tests/monitoring/test_rules.py $(ARGS)
+	@$(BIN)/python -m pytest -m '' tests/monitoring/test_rules.py tests/deploy/test_compose.py $(ARGS)
 
 processes: $(STAMP) ## The processes as chart and compose command them, on secured brokers: rights, scaling under load, every metric shown (needs Go)
 	@$(BIN)/python -m local.chart_tools helm version >/dev/null

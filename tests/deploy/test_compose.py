@@ -190,6 +190,7 @@ def test_prometheus_takes_its_configuration() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long  # promtool looks for half a minute
 def test_each_service_is_a_job_of_its_own(tmp_path: Path) -> None:
     """As promtool relabels what DNS finds: one that is ready does not speak for another that never comes up."""
     promtool = find("promtool")

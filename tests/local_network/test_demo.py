@@ -14,7 +14,7 @@ CHANNELS = Path(__file__).parents[2] / "channels.yaml"
 def test_a_small_demo_with_a_killed_worker_is_exact(tmp_path, capsys):
     """Some thousand events in a few seconds, SIGKILL half-way: exit code 0, and the JSON says what was compared."""
     code = run_demo(
-        events=8_000, seed=3, duration=12, skus=60, as_json=True, channels=CHANNELS, directory=tmp_path / "demo"
+        events=5_000, seed=3, duration=8, skus=60, as_json=True, channels=CHANNELS, directory=tmp_path / "demo"
     )
     said = capsys.readouterr()
     assert said.out, said.err

@@ -51,6 +51,7 @@ def test_a_zombie_woken_after_its_partitions_moved_changes_nothing(crew: Site) -
     crew.assert_exact(skus)
 
 
+@pytest.mark.long
 def test_workers_join_and_leave_in_order_under_load(crew: Site) -> None:
     """A graceful join and leave moves partitions without a loss, a repeat or a fault."""
     skus = crew.new_items("JOIN", 20)
