@@ -164,11 +164,11 @@ class Site:
                 last[key] = delta["revision"]
 
 
-def wait_for(condition: Callable[[], Any], within_s: float, what: str) -> None:
+def wait_for(condition: Callable[[], Any], within_s: float, what: str | Callable[[], str]) -> None:
     end = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {within_s:.0f} s for {what}")
+            raise TimeoutError(f"waited {within_s:.0f} s for {what if isinstance(what, str) else what()}")
         time.sleep(0.1)
 
 
