@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tables.materiality import SKEW_MS
+from tables.clocks import clock_after
 from tables.outcome import HEADER_SIZE, check_order
 from tables.position import Position, due_of, peek
 from tables.sku import ANYWHERE, Sku, Terms
@@ -63,7 +63,6 @@ class OpenRows:
         else:
             row = position.dump()
         ahead = Position.load(row)
-        if now > ahead.clock or now < ahead.clock - SKEW_MS:
-            ahead.clock = now
+        ahead.clock = clock_after(ahead.clock, now)
         ahead.derive()
         return ahead.atp

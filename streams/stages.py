@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from schemas.codec import Undecodable
-from tables.materiality import SKEW_MS
+from tables.clocks import SKEW_MS
 from tables.outcome import CorruptRow, Entry, Outcome, Output, checked_due
 
 Rows = dict[bytes, bytes]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from schemas.records import FeedEvent, FeedStatus
-from tables.materiality import SKEW_MS
+from tables.clocks import clock_after
 
 Freshness = Literal["FRESH", "LATE", "STALE"]
 FRESH: Final = "FRESH"
@@ -49,9 +49,7 @@ class Feed:
 
 def fold(feed: Feed, event: FeedEvent | Mapping[str, Any]) -> None:
     """Take one event in."""
-    recorded = event["recorded_at"]
-    if recorded > feed.clock or recorded < feed.clock - SKEW_MS:  # going back, a clock was mended
-        feed.clock = recorded
+    feed.clock = clock_after(feed.clock, event["recorded_at"])
     if event["kind"] == "EVENTS":
         feed.event_at = max(feed.event_at, event["event_time"])
     elif event["kind"] == "HEARTBEAT":

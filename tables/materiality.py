@@ -11,9 +11,6 @@ Reason = Literal[
     "FIRST", "ZERO_CROSSED", "LEVEL_CROSSED", "ABSOLUTE_STEP", "RELATIVE_STEP", "DATE_MOVED", "MAX_SILENCE"
 ]
 FAR: Final = 1 << 31  # days: more than any two dates lie apart
-SKEW_MS: Final = 60_000
-"""Clocks of workers may differ by this: a fold's clock does not go back for an entry that is less behind it. One that is
-further behind says that the clock before it was ahead and has been mended, and is believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from schemas.records import ChannelAvailability
 from tables.channels import Channel, Channels
+from tables.clocks import clock_after
 from tables.fallback import sales_status
-from tables.materiality import SKEW_MS, Materiality, gate
+from tables.materiality import Materiality, gate
 from tables.position import NO_DATE, Figures
 from tables.sku import Terms, Told
 
@@ -95,9 +96,7 @@ def offers(
             revision, at = 1, now
             reason, look = gate(None, (at, quantity, date), materiality)
         else:
-            revision, at = last[0] + 1, last[1]
-            if now > at or now < at - SKEW_MS:  # locations have clocks of their own: going back, one was mended
-                at = now
+            revision, at = last[0] + 1, clock_after(last[1], now)  # locations have clocks of their own
             reason, look = gate(last[1:], (at, quantity, date), materiality)
         if reason is not None:
             tellings = (*tellings, (share, (revision, at, quantity, date), last))

@@ -13,7 +13,8 @@ import orjson
 from schemas.records import SELLABLE, Availability, AvailabilityDelta, LedgerEntry, Stamp
 from tables import journal
 from tables.availability import reasons_of
-from tables.materiality import SKEW_MS, SegmentMateriality, gate
+from tables.clocks import clock_after
+from tables.materiality import SegmentMateriality, gate
 from tables.outcome import seal
 from tables.position import BIT, BODY, CAUSES, NO_DATE, ROW, SIGNS
 
@@ -55,8 +56,7 @@ def fold_plain(row: bytes, offset: int, key: str, entry: LedgerEntry, rules: Seg
     ):
         return None
     recorded = entry["recorded_at"]
-    if recorded > clock or recorded < clock - SKEW_MS:
-        clock = recorded
+    clock = clock_after(clock, recorded)
     signed = available - allocated
     atp = signed - safety_stock
     if atp < 0:

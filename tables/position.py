@@ -15,8 +15,8 @@ import orjson
 from schemas.records import SELLABLE, LedgerEntry, LedgerKind
 from tables import claims, journal
 from tables.backorders import Backorders, backordered
+from tables.clocks import clock_after
 from tables.expected import Listed, expected
-from tables.materiality import SKEW_MS
 from tables.outcome import CorruptRow, seal, unpack_row
 from tables.promise import promise
 
@@ -253,9 +253,7 @@ class Position:
                     del causes[0]
         self.revision = revision + 1
         self.correlation_id = entry["correlation_id"]
-        recorded = entry["recorded_at"]
-        if recorded > self.clock or recorded < self.clock - SKEW_MS:
-            self.clock = recorded
+        self.clock = clock_after(self.clock, entry["recorded_at"])
 
     def _new_stamp(self, stamp: list[Any]) -> None:
         self.stamps.append(stamp)
