@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 AUDIT_SERVICE ?= pypi
 
-.PHONY: help demo test test-long check lint types imports format bench soak install clean chart chart-docs chart-tools rules processes image-check sbom docs licences audit constraints lock monitoring
+.PHONY: help demo test test-long explore check lint types imports format bench soak install clean chart chart-docs chart-tools rules processes image-check sbom docs licences audit constraints lock monitoring
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: $(STAMP) ## All tests, on real parts
 
 test-long: $(STAMP) ## The proofs that take minutes: kills, faults, secured brokers, subscribers in three languages
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+explore: $(STAMP) ## The properties of folds, codecs and texts over cases drawn anew (make test draws the same ones each time)
+	@$(BIN)/python -m pytest --hypothesis-profile=default tests/schemas tests/stages tests/tables $(ARGS)
 
 check: lint types imports ## Lint, types and import contracts
 

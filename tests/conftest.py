@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local.stack import LocalStack
 from schemas import logs
@@ -38,6 +39,16 @@ LONG = (
     "security/",
 )
 """Proofs that take a minute or more each, most of it waiting for killed processes: `make test-long`."""
+
+
+settings.register_profile("repeatable", derandomize=True)
+"""The same cases on every run: a machine that checks a change says something of the change alone."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Cases are drawn anew only where asked: `make explore`."""
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ import string
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas import redaction
@@ -82,20 +82,21 @@ def test_a_secret_that_was_read_is_never_told(spelling: str, secret: str, before
     """In a message, an argument, a field, a key, nested, in an exception; in every spelling."""
     known = Confidential()
     known.keep(secret)
-    written = f"{before} {SPELLINGS[spelling](secret)} {after}"
-    told = [
-        lambda: line(written),
-        lambda: line("%s and %r", written, [written]),
-        lambda: line("event", note=written, deep={"a": [{"b": (written,)}]}),
-        lambda: line("event", deep={written: 1}),
-        lambda: line("event", error=ValueError(written)),
-        lambda: line("event", error=OSError(2, "no", written)),
-        lambda: line("%(a)s", {"a": [written]}),
+    tell = [
+        line,
+        lambda written: line("%s and %r", written, [written]),
+        lambda written: line("event", note=written, deep={"a": [{"b": (written,)}]}),
+        lambda written: line("event", deep={written: 1}),
+        lambda written: line("event", error=ValueError(written)),
+        lambda written: line("event", error=OSError(2, "no", written)),
+        lambda written: line("%(a)s", {"a": [written]}),
     ][how]
+    # A secret like the name of a field stands in every line, told or not.
+    assume(not any(holds(text, secret) for text in texts(json.loads(tell(f"{before} {after}")))))
     before_ = redaction.CONFIDENTIAL
     redaction.CONFIDENTIAL = known
     try:
-        out = told()
+        out = tell(f"{before} {SPELLINGS[spelling](secret)} {after}")
     finally:
         redaction.CONFIDENTIAL = before_
 
@@ -126,7 +127,7 @@ def test_bytes_are_never_told(raw: bytes, how: int):
     form = [raw, bytearray(raw), memoryview(raw), [raw], {"x": raw}][how]
     out = line("event %s", form, field=form, error=ValueError(raw))
 
-    assert repr(raw)[2:-1] not in json.loads(out)["event"].replace(redaction.size(raw), "")
+    assert repr(raw)[2:-1] not in json.loads(out)["event"].removeprefix("event ").replace(redaction.size(raw), "")
     assert repr(raw) not in " ".join(texts(json.loads(out)))
 
 
