@@ -44,7 +44,8 @@ def print_json(value: Any) -> None:
 def let_in(settings: Shared, *topics: str) -> None:
     """End with exit code 77 where the broker does not let us in, or does not let us read these topics; 2 for settings."""
     from schemas.acls import Acl
-    from schemas.admission import REFUSED, Refused, admitted
+    from schemas.admission import Refused, admitted
+    from schemas.exit_codes import REFUSED
 
     try:
         admitted(settings, [Acl("", "topic", topic, "literal", "read") for topic in topics])

@@ -32,7 +32,7 @@ def mirror(
 
     from connectors.compare import other_site
     from connectors.mirror import Mirror, patiently
-    from connectors.process import FAULT
+    from schemas.exit_codes import FAULT
     from schemas.registry import RegistryError
     from streams.settings import Settings
 

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
+from schemas.exit_codes import STUCK
 from schemas.logs import last_words
 
-STUCK: Final = 74
-"""Exit code of a process that is alive and does nothing."""
 BEAT_S: Final = 1.0
 PATIENCE: Final = 3
 """After so many times the limit a process leaves that nobody has started again for what /livez says."""

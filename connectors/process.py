@@ -16,8 +16,9 @@ from prometheus_client import REGISTRY, generate_latest
 from connectors import heartbeat, refusals
 from schemas import metrics
 from schemas.acls import PROCESSES, Acl, needs
-from schemas.admission import REFUSED, Refused, admitted, explained
+from schemas.admission import Refused, admitted, explained
 from schemas.environment import Shared
+from schemas.exit_codes import FAULT, REFUSED
 from schemas.instruments import gauge, running
 from schemas.logs import log_to_stderr
 from schemas.tracing import tracer
@@ -25,9 +26,6 @@ from tables.channels import ChannelsError, parse
 
 BUILD: Final = gauge(metrics.BUILD)
 READY: Final = gauge(metrics.READY)
-
-FAULT: Final = 75
-"""Exit code of a fault that a restart may mend."""
 
 
 LEAVE_S: Final = 5.0

@@ -15,10 +15,9 @@ from confluent_kafka.admin import AclOperation, AdminClient
 from schemas.access import librdkafka, sasl
 from schemas.acls import Acl
 from schemas.environment import SettingError, Shared
+from schemas.exit_codes import FAULT, REFUSED
 from schemas.registry import RegistryError, RegistryRefused
 
-REFUSED: Final = 77
-"""Exit code (EX_NOPERM): broker or registry does not let us in; mend credentials or ACLs, then start again."""
 WITHIN_S: Final = 15.0
 LOOK_S: Final = 0.5
 HOW: Final = "`stockstream topics acls --apply`, run by the broker's administrator, allows what is missing"
@@ -91,7 +90,7 @@ def explained(settings: Shared, error: BaseException) -> tuple[int, str] | None:
         if isinstance(one, Refused | RegistryRefused):
             return REFUSED, str(one)
         if isinstance(one, RegistryError):
-            return 75, str(one)
+            return FAULT, str(one)
         if isinstance(one, KafkaException) and isinstance(one.args[0], KafkaError):
             text = refusal(settings, one.args[0])
             if text is not None:

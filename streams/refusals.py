@@ -8,8 +8,8 @@ from typing import Final
 from aiokafka.errors import SaslAuthenticationFailed
 
 from schemas.access import sasl
-from schemas.admission import REFUSED
 from schemas.environment import Shared
+from schemas.exit_codes import REFUSED
 from schemas.logs import OnceAMinute, last_words
 
 CLIENT: Final = "aiokafka"

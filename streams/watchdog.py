@@ -20,15 +20,11 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from schemas.admission import REFUSED
+from schemas.exit_codes import FAULT, HALT, REFUSED, STUCK
 from schemas.logs import last_words
 from schemas.registry import RegistryRefused
 from streams.stages import Halt
 from tables.outcome import CorruptRow, OutOfOrder
-
-EXIT_FAULT = 75  # EX_TEMPFAIL: the log is right, start again
-EXIT_STUCK = 74
-EXIT_HALT = 76  # state and log disagree: do not start again before somebody has looked
 
 log = logging.getLogger("worker")
 
@@ -46,7 +42,7 @@ SHUT_OUT = (
 def leave(error: BaseException, what: str) -> None:
     """Crash-only: tell what happened and go. The broker aborts what was open; a supervisor starts us again."""
     shut_out = isinstance(error, SHUT_OUT)
-    code = EXIT_HALT if isinstance(error, Halt | CorruptRow | OutOfOrder) else REFUSED if shut_out else EXIT_FAULT
+    code = HALT if isinstance(error, Halt | CorruptRow | OutOfOrder) else REFUSED if shut_out else FAULT
     said = f"stockstream worker leaves (exit {code}): {what}: {type(error).__name__}: {error}"
     last_words("critical", said, None if shut_out else error, exit_code=code)
     os._exit(code)
@@ -113,5 +109,5 @@ class Watchdog:
                 self._go(f"the event loop has not turned for {silent:.0f} s")
 
     def _go(self, reason: str) -> None:
-        last_words("critical", f"stockstream worker leaves (exit {EXIT_STUCK}): {reason}", exit_code=EXIT_STUCK)
-        os._exit(EXIT_STUCK)
+        last_words("critical", f"stockstream worker leaves (exit {STUCK}): {reason}", exit_code=STUCK)
+        os._exit(STUCK)

@@ -9,12 +9,12 @@ import yaml
 
 from schemas.acls import Acl, needs
 from schemas.admission import admitted, explained
+from schemas.exit_codes import FAULT
 from schemas.logs import Lines, log_to_stderr
 from schemas.tracing import tracer
 from streams import settings, topics
 from streams.app import StreamApp, build_app
 from streams.refusals import watch_for_refusals
-from streams.watchdog import EXIT_FAULT
 from tables import channels
 
 FAUST_FAILED = 1
@@ -57,7 +57,7 @@ def run(chosen: settings.Settings) -> None:
         worker.execute_from_commandline()
     except SystemExit as end:
         if end.code == FAUST_FAILED:  # told by then; a broker that is away, mostly
-            raise SystemExit(EXIT_FAULT) from end
+            raise SystemExit(FAULT) from end
         raise
     finally:
         tracer.close()

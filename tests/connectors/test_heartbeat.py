@@ -14,8 +14,8 @@ from redis_under_test import RedisUnderTest
 from view_under_test import ViewUnderTest, wait_for
 
 from connectors import heartbeat
-from connectors.heartbeat import STUCK
 from local.supervised import Supervised, await_all
+from schemas.exit_codes import STUCK
 
 HUNG = str(Path(__file__).with_name("hung_connector.py"))
 LIMIT_MS = 3_000

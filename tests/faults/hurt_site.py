@@ -20,10 +20,11 @@ from local.observer import QUIET, Observer
 from local.supervised import Supervised, await_all
 from local.tended import Tended
 from local.worker_process import COMMAND
+from schemas.exit_codes import FAULT, STUCK
 from tests.faults.own_brokers import Brokers
 from tests.pipeline.site_under_test import CHANNELS, PARTITIONS, ROOT, SESSION_MS, Site, wait_for
 
-FAULT_OR_STUCK = {74, 75}
+FAULT_OR_STUCK = {FAULT, STUCK}
 """What a worker may leave with when something outside fails: both ask for a new start."""
 AWAY = (KafkaException, TimeoutError)
 PLACES = ("DC01", "DC02", "DC03", "DC04")

@@ -13,7 +13,7 @@ import pytest
 from local.stack import LocalStack
 from local.supervised import Supervised, await_all
 from local.worker_process import COMMAND
-from streams.watchdog import EXIT_FAULT, EXIT_STUCK
+from schemas.exit_codes import FAULT, STUCK
 from tests.connectors.erp_site import Erp
 from tests.faults.conftest import MakeSite
 from tests.pipeline.site_under_test import ROOT, wait_for
@@ -60,7 +60,7 @@ def test_a_broker_away_for_longer_than_the_watchdog_waits_is_waited_for(make_sit
 
     assert left == []
     assert "the broker takes no transactions, it is waited for" in said
-    assert site.tended.codes() <= {EXIT_FAULT}, f"left with {site.tended.left}"
+    assert site.tended.codes() <= {FAULT}, f"left with {site.tended.left}"
     site.assert_whole(skus)
 
 
@@ -90,7 +90,7 @@ def test_a_worker_that_finds_no_broker_asks_for_a_new_start(around: LocalStack, 
     worker.start()
     wait_for(lambda: worker.ended() is not None, 60, f"the worker to leave; see {worker.log}")
 
-    assert worker.ended() == EXIT_FAULT
+    assert worker.ended() == FAULT
 
 
 @pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "killed"])
@@ -127,7 +127,7 @@ def test_a_connector_whose_broker_is_away_is_alive(make_site: MakeSite, *, froze
     await_all(edges, 120)
 
     assert said == set()
-    assert EXIT_STUCK not in site.tended.codes(), f"left with {site.tended.left}"
+    assert STUCK not in site.tended.codes(), f"left with {site.tended.left}"
 
 
 def livez(process: Supervised) -> str:

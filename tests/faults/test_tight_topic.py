@@ -2,8 +2,8 @@
 
 import pytest
 
+from schemas.exit_codes import FAULT
 from schemas.topics_admin import CHANGELOG
-from streams.watchdog import EXIT_FAULT
 from tests.faults.conftest import MakeSite
 from tests.pipeline.site_under_test import wait_for
 
@@ -27,7 +27,7 @@ def test_a_refused_batch_stops_its_partition_and_nothing_is_lost(make_site: Make
         site.await_progress()
 
     site.assert_whole(skus)
-    assert site.tended.codes() == {EXIT_FAULT}
+    assert site.tended.codes() == {FAULT}
     told = log.read_text()
     assert f"for {topic}[" in told
     assert "MessageSizeTooLargeError" in told

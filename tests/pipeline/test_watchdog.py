@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from site_under_test import Site, wait_for
 
-from streams.watchdog import EXIT_STUCK
+from schemas.exit_codes import STUCK
 
 pytestmark = [pytest.mark.stack, pytest.mark.long]
 HUNG = str(Path(__file__).with_name("hung_worker.py"))
@@ -30,7 +30,7 @@ def test_a_commit_that_never_ends_makes_the_worker_leave(crew: Site) -> None:
     wait_for(lambda: age(hung.url) > 2, 20, "the age of the commit to be told")
     wait_for(lambda: hung.ended() is not None, 40, f"the worker to leave; see {hung.log}")
 
-    assert hung.ended() == EXIT_STUCK
+    assert hung.ended() == STUCK
     assert "has committed nothing for" in hung.log.read_text()
     crew.start("sound")
     crew.settle()
@@ -48,7 +48,7 @@ def test_an_event_loop_that_does_not_turn_makes_the_worker_leave(crew: Site) -> 
     wait_for(lambda: not answers(hung.url), 20, "/livez to answer no more")
     wait_for(lambda: hung.ended() is not None, 40, f"the worker to leave; see {hung.log}")
 
-    assert hung.ended() == EXIT_STUCK
+    assert hung.ended() == STUCK
     assert "the event loop has not turned" in hung.log.read_text()
     crew.start("sound")
     crew.settle()
