@@ -1,12 +1,13 @@
 """Reads one SKU's current answers from the compacted snapshots topic, for people at a terminal."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.table import Table
 
 from connectors.as_they_stand import whole
 from connectors.decoding import Decoding
+from schemas.dates import iso_date
 from schemas.environment import Shared
 from schemas.records import Availability
 
@@ -22,9 +23,7 @@ def read_availability(settings: Shared, sku: str, location: str | None = None) -
     prefix = f"{sku}|".encode()
     for run in whole(settings, SNAPSHOTS, "availability"):
         ours = [record for record in run if record.key.startswith(prefix)]
-        decoding.learn_here(record.value for record in ours)
-        for record in ours:
-            answer = decoding.decoded(record)
+        for record, answer in decoding.decoded_here(ours):
             if answer is not None and location in (None, answer["location"]):
                 found[record.key] = answer
     return [found[key] for key in sorted(found)]
@@ -43,12 +42,7 @@ def render(answers: list[Availability]) -> Table:
             str(answer["safety_stock"]),
             f"{answer['atp']} ({answer['atp_signed']})",
             str(sum(part["quantity"] for part in answer["expected"])),
-            ", ".join(f"{day(bucket['date'])}: {bucket['atp']}" for bucket in answer["schedule"][:4]),
+            ", ".join(f"{iso_date(bucket['date'])}: {bucket['atp']}" for bucket in answer["schedule"][:4]),
             datetime.fromtimestamp(answer["as_of"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S"),
         )
     return table
-
-
-def day(days: int) -> str:
-    """An Avro date as people write it."""
-    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()

@@ -1,7 +1,6 @@
 """What a fold found wrong with a position, as exceptions someone owns."""
 
-from datetime import date
-
+from schemas.dates import iso_date
 from schemas.records import LedgerEntry
 from tables.exceptions import exception_id, raised, resolved
 from tables.outcome import Output
@@ -55,7 +54,7 @@ def _transfer(reference: str, quantity: int, day: int, key: str, entry: LedgerEn
         note = f"Nothing of transfer {number} is on its way to {key} any more."
         settled = resolved(identifier, "TRANSFER_OVERDUE", note, resolved_at=at, correlation_id=correlation)
         return "exceptions.resolutions", identifier, settled
-    expected = date.fromordinal(day + date(1970, 1, 1).toordinal())
+    expected = iso_date(day)
     problem = raised(
         "TRANSFER_OVERDUE",
         subject,
@@ -64,6 +63,6 @@ def _transfer(reference: str, quantity: int, day: int, key: str, entry: LedgerEn
         raised_at=at,
         correlation_id=correlation,
         once_per_subject=True,
-        evidence={"quantity": str(quantity), "expected": str(expected)},
+        evidence={"quantity": str(quantity), "expected": expected},
     )
     return "exceptions", problem["exception_id"], problem

@@ -13,9 +13,9 @@ from connectors.api import offers, problems
 from connectors.api.edge import Edge
 from connectors.api.problems import Problem, invalid
 from connectors.api.shapes import ProblemShape
+from schemas.dates import days_of
 from tables.channels import Channel
 
-EPOCH: Final = date(1970, 1, 1).toordinal()
 ON_DATE = Annotated[
     date | None,
     Query(alias="date", description="Also tell what can be promised at this date.", examples=["2026-12-01"]),
@@ -27,7 +27,7 @@ VARY: Final = "Authorization, X-API-Key"
 
 def days(on: date | None) -> int | None:
     """An ISO date as days since 1970-01-01."""
-    return None if on is None else on.toordinal() - EPOCH
+    return None if on is None else days_of(on)
 
 
 def bounded(edge: Edge, limit: int) -> int:

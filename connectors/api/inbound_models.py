@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from schemas.dates import days_of
 from schemas.records import Disposition, ReferenceKind, ScanType
 from tables.intake_rules import DAY_MS, LAST_DAY
 from tables.supplier_documents import ACK_TYPES, ARRIVAL_DATES, LINE_STATUSES, OTHER_DATES, SHIP_DATES
 from tables.units import QUANTITY_LIMIT
 
-EPOCH = date(1970, 1, 1)
 DATE_KINDS = SHIP_DATES | ARRIVAL_DATES | OTHER_DATES
 
 
@@ -38,7 +38,7 @@ def _day(value: object) -> int:
     """YYYY-MM-DD, or days since 1970-01-01, as days."""
     if isinstance(value, str):
         try:
-            return _day((date.fromisoformat(value) - EPOCH).days)
+            return _day(days_of(date.fromisoformat(value)))
         except ValueError:
             raise ValueError(f"{value[:40]!r} is no date such as 2026-12-01, from 1970 to 2169") from None
     if isinstance(value, bool) or not isinstance(value, int):

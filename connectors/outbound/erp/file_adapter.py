@@ -16,7 +16,7 @@ import orjson
 
 from connectors.outbound.erp.adapter import shortened
 from connectors.outbound.erp.lanes import Entry
-from connectors.outbound.erp.rest_adapter import iso_date
+from schemas.dates import iso_date
 from schemas.records import ErpPosting
 
 COLUMNS: Final = (

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import aiohttp
@@ -23,6 +23,7 @@ from connectors.outbound.erp.odata_answers import (
 )
 from connectors.outbound.erp.settings import CA_FILE
 from connectors.retry_after import retry_after
+from schemas.dates import iso_date
 from schemas.records import ErpPosting
 from schemas.tracing import HERE
 
@@ -202,11 +203,6 @@ def entity(posting: ErpPosting) -> dict[str, Any]:
             for line in posting["lines"]
         ],
     }
-
-
-def iso_date(days: int) -> str:
-    """An Avro date as ISO 8601."""
-    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
 
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
