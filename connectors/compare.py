@@ -91,9 +91,7 @@ def _answers(site: Shared) -> dict[str, bytes]:
     """The facts of every position of a site, as canonical JSON: some 300 bytes each."""
     decoding, found = Decoding(site), dict[str, bytes]()
     for run in whole(site, SNAPSHOTS, "compare"):
-        decoding.learn_here(record.value for record in run)
-        for record in run:
-            answer = decoding.decoded(record)
+        for record, answer in decoding.decoded_here(run):
             if answer is None:
                 found.pop(record.key.decode(), None)
             else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -76,6 +76,12 @@ class Decoding:
             told = {"coordinate": record.coordinate, "category": error.category}
             LOG.error("%s is passed over: %s; who writes here?", record.coordinate, error, extra=told)  # noqa: TRY400 - no trace
             return None
+
+    def decoded_here(self, records: Sequence[Record]) -> Iterator[tuple[Record, Any]]:
+        """Each record with its value, as `decoded` has it; schemas that are new here are asked for first."""
+        self.learn_here(record.value for record in records)
+        for record in records:
+            yield record, self.decoded(record)
 
     def _ask(self, unknown: Iterable[int]) -> None:
         for schema_id in unknown:

@@ -207,8 +207,7 @@ def _read(site: Settings, topic: str) -> Iterator[Any]:
     """Every committed record of a topic as it stands, each partition in order; raise TimeoutError or KafkaException."""
     decoding = Decoding(site)
     for run in whole(site, topic, "handover"):
-        decoding.learn_here(record.value for record in run)
-        yield from (value for record in run if (value := decoding.decoded(record)) is not None)
+        yield from (value for _, value in decoding.decoded_here(run) if value is not None)
 
 
 def _ends(site: Settings) -> dict[int, int]:

@@ -72,9 +72,8 @@ def trace(
                 passed += len(run)
                 progress(passed, total)
                 hits = [record for record in run if record.value and needle.search(record.value)]
-                decoding.learn_here(record.value for record in hits)
-                for record in hits:
-                    if (one := _found(decoding, record, correlation, wanted)) is not None:
+                for record, value in decoding.decoded_here(hits):
+                    if value is not None and (one := _found(record, value, correlation, wanted)) is not None:
                         found[record.coordinate] = one
                 if len(found) > MOST:
                     raise TooMany(f"{correlation}: more than {MOST} records carry it; is it one event's? See --since")
@@ -92,11 +91,8 @@ class _Found:
     by: str
 
 
-def _found(decoding: Decoding, record: Record, correlation: str, wanted: set[str]) -> _Found | None:
+def _found(record: Record, value: Mapping[str, Any], correlation: str, wanted: set[str]) -> _Found | None:
     """A record that is on the way; None for one whose bytes only look so."""
-    value = decoding.decoded(record)
-    if value is None:
-        return None
     if value.get("correlation_id") == correlation or correlation.encode() in (value.get("original") or b""):
         return _Found(record, value, "correlation")
     named = _texts(value)

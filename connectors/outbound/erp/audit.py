@@ -13,6 +13,5 @@ def read_results(settings: Settings, document: str) -> list[ErpPostingResult]:
     found: list[ErpPostingResult] = []
     for run in whole(settings, RESULTS, "erp-audit"):
         ours = [record for record in run if record.key == key]
-        decoding.learn_here(record.value for record in ours)
-        found += [result for record in ours if (result := decoding.decoded(record)) is not None]
+        found += [result for _, result in decoding.decoded_here(ours) if result is not None]
     return sorted(found, key=lambda result: result["answered_at"])

@@ -170,7 +170,7 @@ class Connector:
         if not route.former:
             self._systems.pop(entry.document, None)
             return
-        entry.chain = (*route.former, route.system)
+        entry.chain = route.chain
         known = self._systems.get(entry.document, {}).get(entry.chain)
         earlier = () if known is None else entry.chain[: entry.chain.index(known)]
         if known is None or any(self.drivers[system].has(entry.document) for system in earlier):

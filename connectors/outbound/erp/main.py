@@ -99,8 +99,7 @@ def _comparison(
     member = Consumer({**client(settings), "group.id": record.group})  # asked for offsets only, so it never joins
 
     def systems(entry: Entry) -> tuple[str, ...]:
-        route = routing.route(entry.posting)
-        return (*route.former, route.system)
+        return routing.route(entry.posting).chain
 
     async def ask(entry: Entry, keys: list[str]) -> dict[str, Answer]:
         found: dict[str, Answer] = {}

@@ -85,6 +85,11 @@ class Route:
     former: tuple[str, ...] = ()
     shadow: tuple[str, ...] = ()
 
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """All systems of record that may have the document, in the order in which they are asked."""
+        return (*self.former, self.system)
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:

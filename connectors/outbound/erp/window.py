@@ -34,9 +34,8 @@ class Track:
         self.revoked = False
         self.paused = False
         self._base = start
-        self._first_left: int | None = None
         self._first_left_of: dict[str, int] = {}
-        """By system: also by the one that may take over what is left for another."""
+        """Of what is left in the topic, by system: also by the one that may take over what is left for another."""
         self._done = bytearray(horizon + SLACK)
         self._marks = bytearray(MARKS // 8)
         self._worst: dict[str, list[tuple[int, int]]] = {}
@@ -70,7 +69,8 @@ class Track:
 
     def again_from(self) -> int | None:
         """Where to read again for what was left, once there is room for a good part of it; else None."""
-        if self._first_left is None:
+        start = min(self._first_left_of.values(), default=None)
+        if start is None:
             return None
         searched = self.paused or self.position >= self.end
         for system, left in self.left.items():
@@ -79,7 +79,7 @@ class Track:
                 break
         else:
             return None
-        self.position, self._first_left, self.oldest_left = self._first_left, None, None
+        self.position, self.oldest_left = start, None
         self.left.clear()
         self._first_left_of.clear()
         self._marks = bytearray(MARKS // 8)
@@ -107,8 +107,7 @@ class Track:
 
     def committable(self) -> int:
         """The offset below which everything is settled."""
-        lowest = min(self.held, default=self.position)
-        base = min(lowest, self.position, self.position if self._first_left is None else self._first_left)
+        base = min(min(self.held, default=self.position), self.position, *self._first_left_of.values())
         size = len(self._done)
         while self._base < base:  # what is committed is no longer remembered
             start = self._base % size
@@ -139,7 +138,6 @@ class Track:
         offset, due = entry.record.offset, entry.posting["created_at"]
         mark = hash(entry.document) % MARKS
         self._marks[mark >> 3] |= 1 << (mark & 7)
-        self._first_left = offset if self._first_left is None else min(self._first_left, offset)
         self.oldest_left = due if self.oldest_left is None else min(self.oldest_left, due)
         self.left[entry.system] += 1
         for system in {entry.system, *(entry.chain if entry.former else ())}:
