@@ -5,7 +5,7 @@ are the tasks' business: they travel in the tasks' transactions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiokafka
@@ -36,7 +36,7 @@ class ChunkConsumer(driver.Consumer):
             return
         for partition, run in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
-                return  # the takeover seeks before the flow resumes: nothing is lost
+                return  # the takeover seeks before the flow resumes: it is fetched again
             tp = TP(partition.topic, partition.partition)
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
@@ -91,6 +91,29 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
         # A fetch in flight holds back every other partition of its broker: keep an empty one short.
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
         return consumer
+
+    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        offsets: dict[TP, int | None] = await self.call_thread(stand_where_committed, self._ensure_consumer())
+        return offsets
+
+
+async def stand_where_committed(consumer: aiokafka.AIOKafkaConsumer) -> dict[TP, int | None]:
+    """Stand at the group's offset of each partition that is fetched, or at its beginning where the group has none.
+
+    aiokafka's own seek leaves a partition without an offset where it stands: what was fetched before a takeover and
+    dropped for it would never be seen. One request, not one a partition. Returns the offsets, None for the beginning.
+    """
+    fetched = consumer.assignment() - consumer.paused()
+    told = await consumer._coordinator.fetch_committed_offsets(fetched)
+    held = fetched & consumer.assignment()  # a rebalance may have come meanwhile, and brings a takeover of its own
+    offsets = {tp: told[tp].offset if tp in told and told[tp].offset >= 0 else None for tp in held}
+    for tp, offset in offsets.items():
+        if offset is not None:
+            consumer.seek(tp, offset)
+    new = [tp for tp, offset in offsets.items() if offset is None]
+    if new and not await consumer.seek_to_beginning(*new):
+        raise TimeoutError(f"the broker does not say where these begin: {sorted(new)}")
+    return offsets
 
 
 class ChunkTransport(driver.Transport):

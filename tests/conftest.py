@@ -29,6 +29,7 @@ LONG = (
     "deploy/test_compose_processes.py",
     "examples/",
     "faults/",
+    "local_network/test_demo.py",
     "monitoring/test_rules.py",
     "monitoring/test_site_metrics.py",
     "operation/",

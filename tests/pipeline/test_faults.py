@@ -30,6 +30,7 @@ def test_a_worker_killed_inside_a_transaction_leaves_no_trace_of_it(crew: Site) 
     crew.assert_exact(skus)
 
 
+@pytest.mark.long
 def test_a_zombie_woken_after_its_partitions_moved_changes_nothing(crew: Site) -> None:
     """SIGSTOP past the session, work goes on elsewhere, SIGCONT: the broker fences the sleeper and it leaves."""
     skus = crew.new_items("ZOMBIE", 20)
@@ -68,6 +69,7 @@ def test_workers_join_and_leave_in_order_under_load(crew: Site) -> None:
     crew.assert_exact(skus)
 
 
+@pytest.mark.long
 def test_a_random_worker_killed_again_and_again_costs_nothing(crew: Site) -> None:
     """kill -9 of either worker, in recovery as well, under steady load."""
     skus = crew.new_items("KILL", 30)
