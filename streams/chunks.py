@@ -92,27 +92,24 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
         return consumer
 
-    async def seek_to_committed(self) -> Mapping[TP, int | None]:
-        offsets: dict[TP, int | None] = await self.call_thread(stand_where_committed, self._ensure_consumer())
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        offsets: dict[TP, int] = await self.call_thread(stand_where_committed, self._ensure_consumer())
         return offsets
 
 
-async def stand_where_committed(consumer: aiokafka.AIOKafkaConsumer) -> dict[TP, int | None]:
+async def stand_where_committed(consumer: aiokafka.AIOKafkaConsumer) -> dict[TP, int]:
     """Stand at the group's offset of each partition that is fetched, or at its beginning where the group has none.
 
     aiokafka's own seek leaves a partition without an offset where it stands: what was fetched before a takeover and
-    dropped for it would never be seen. One request, not one a partition. Returns the offsets, None for the beginning.
+    dropped for it would never be seen. One request, not one a partition. Returns where each stands; 0 is a beginning
+    whatever it is now, for the broker says where the log begins when it is asked for less.
     """
     fetched = consumer.assignment() - consumer.paused()
     told = await consumer._coordinator.fetch_committed_offsets(fetched)
     held = fetched & consumer.assignment()  # a rebalance may have come meanwhile, and brings a takeover of its own
-    offsets = {tp: told[tp].offset if tp in told and told[tp].offset >= 0 else None for tp in held}
+    offsets = {tp: max(told[tp].offset, 0) if tp in told else 0 for tp in held}
     for tp, offset in offsets.items():
-        if offset is not None:
-            consumer.seek(tp, offset)
-    new = [tp for tp, offset in offsets.items() if offset is None]
-    if new and not await consumer.seek_to_beginning(*new):
-        raise TimeoutError(f"the broker does not say where these begin: {sorted(new)}")
+        consumer.seek(tp, offset)
     return offsets
 
 
