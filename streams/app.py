@@ -26,7 +26,7 @@ from streams.chunks import ChunkTransport
 from streams.gauges import Gauges
 from streams.health import Health
 from streams.pace import Pace
-from streams.pipeline import Pipeline
+from streams.pipeline import REBALANCE_S, Pipeline
 from streams.settings import Settings
 from streams.takeover import Tables
 from streams.task import TaskPlan
@@ -85,7 +85,8 @@ def build_app(settings: Settings) -> StreamApp:
         broker_max_poll_records=settings.poll_records,
         broker_session_timeout=settings.session_timeout_ms / 1000,
         broker_heartbeat_interval=max(0.3, settings.session_timeout_ms / 10_000),
-        broker_rebalance_timeout=60.0,
+        broker_rebalance_timeout=REBALANCE_S,
+        broker_max_poll_interval=10 * 365 * 86_400.0,  # idle or recovering is no fault; the watchdog sees what is
         broker_commit_interval=3600.0,  # ours commit in transactions
         table_standby_replicas=0,
         stream_buffer_maxsize=16,
@@ -140,6 +141,8 @@ def _life(app: StreamApp, settings: Settings) -> None:
     pipeline = app.pipeline
 
     def standing() -> Standing | None:
+        if (error := _out_of_the_group(app)) is not None:
+            leave(error, "joining the group")
         pipeline.look(_by_partition(_lag(app)))
         return pipeline.standing()
 
@@ -180,6 +183,19 @@ def _on_start(app: StreamApp, start: Callable[..., Awaitable[None]]) -> None:
         await start()
 
     app.on_first_start = on_first_start
+
+
+def _out_of_the_group(app: StreamApp) -> BaseException | None:
+    """Why aiokafka's coordination has ended or waits for somebody to hear of an error: Faust never asks."""
+    consumer = getattr(app.consumer, "_thread", None) and app.consumer._thread._consumer
+    coordinator = getattr(consumer, "_coordinator", None)
+    if coordinator is None or coordinator._closing.done():
+        return None
+    ended = coordinator._coordination_task
+    error: BaseException | None = coordinator._pending_exception
+    if ended.done() and not ended.cancelled():
+        error = ended.exception() or error
+    return error
 
 
 def _lag(app: StreamApp) -> dict[tuple[str, int], int]:

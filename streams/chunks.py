@@ -12,6 +12,8 @@ import aiokafka
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, ConsumerMessage
 
+from streams.offsets import stand_where_committed
+
 
 class ChunkConsumer(driver.Consumer):
     """Yields chunks; parks between fetches so that a takeover can seek while nothing is in flight."""
@@ -95,22 +97,6 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         offsets: dict[TP, int] = await self.call_thread(stand_where_committed, self._ensure_consumer())
         return offsets
-
-
-async def stand_where_committed(consumer: aiokafka.AIOKafkaConsumer) -> dict[TP, int]:
-    """Stand at the group's offset of each partition that is fetched, or at its beginning where the group has none.
-
-    aiokafka's own seek leaves a partition without an offset where it stands: what was fetched before a takeover and
-    dropped for it would never be seen. One request, not one a partition. Returns where each stands; 0 is a beginning
-    whatever it is now, for the broker says where the log begins when it is asked for less.
-    """
-    fetched = consumer.assignment() - consumer.paused()
-    told = await consumer._coordinator.fetch_committed_offsets(fetched)
-    held = fetched & consumer.assignment()  # a rebalance may have come meanwhile, and brings a takeover of its own
-    offsets = {tp: max(told[tp].offset, 0) if tp in told else 0 for tp in held}
-    for tp, offset in offsets.items():
-        consumer.seek(tp, offset)
-    return offsets
 
 
 class ChunkTransport(driver.Transport):

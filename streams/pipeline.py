@@ -16,6 +16,8 @@ from streams.task import Task, TaskPlan
 from streams.watchdog import Standing
 
 log = logging.getLogger("worker")
+REBALANCE_S = 60.0
+"""How long the group waits for its members before it gives out partitions without them."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class Pipeline:
         self.ready = False
         self._sweep_interval = sweep_interval
         self._prepared = False
+        self._without_since: float | None = time.monotonic()
+        """Since when the group has given out nothing: from a rebalance's begin to the takeover; None outside."""
         self._background: list[asyncio.Task[None]] = []
 
     async def prepare(self) -> None:
@@ -79,10 +83,13 @@ class Pipeline:
         With keep, a task that stays here keeps its memory: nobody else can have owned it in between, and if somebody
         did, the broker fences our next transaction and the process leaves.
         """
+        self._without_since = None
         await self.prepare()
         began = time.monotonic()
         lost = [p for p in self.tasks if p not in partitions or not keep]
         await asyncio.gather(*(self.tasks.pop(p).release() for p in lost))
+        # One that was taken over while the group rebalanced again was not yet among those that `quiesce` asked.
+        await asyncio.gather(*(task.quiesce() for task in self.tasks.values()))
         for task in self.tasks.values():
             task.resume()
         gained = sorted(partitions - self.tasks.keys())
@@ -125,6 +132,7 @@ class Pipeline:
     async def quiesce(self) -> None:
         """Before partitions are revoked: commit what was folded, so that the next owner fences nothing in flight."""
         self.ready = False
+        self._without_since = time.monotonic()
         log.info("partitions are committed before a rebalance", extra={"partitions": sorted(self.tasks)})
         await asyncio.gather(*(task.quiesce() for task in self.tasks.values()))
 
@@ -192,5 +200,8 @@ class Pipeline:
         """What has stood still for longest although it should move, None where nothing does."""
         if self.recovery.began is not None:
             return Standing("recovery makes no progress", time.monotonic() - self.recovery.moved)
+        if self._without_since is not None:
+            without = time.monotonic() - self._without_since - REBALANCE_S
+            return Standing("the group gives out no partitions", without) if without > 0 else None
         waits, partition = max(((task.waits(), partition) for partition, task in self.tasks.items()), default=(0.0, 0))
         return Standing(f"partition {partition} has committed nothing", waits) if waits else None

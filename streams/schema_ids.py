@@ -35,7 +35,8 @@ class SchemaIds:
     async def learn(self, run: Sequence[Any]) -> None:
         """Ask about ids in this chunk that are new to us; returns at once when there are none."""
         unknown = self._codec.unknown_ids(record.value for record in run)
-        if not unknown or time.monotonic() < self._silent_until:
+        if time.monotonic() < self._silent_until:
+            self.awaited |= unknown
             return
         for schema_id in unknown:
             try:

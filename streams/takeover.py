@@ -45,6 +45,7 @@ class Takeover(Recovery):
 
     async def _take_over(self, generation: int) -> None:
         app, consumer = self.app, self.app.consumer
+        rebalances = app.rebalancing_count
         consumer.stop_flow()
         app.flow_control.suspend()
         app.flow_control.clear()
@@ -64,6 +65,8 @@ class Takeover(Recovery):
         if sources:
             await asyncio.wait_for(consumer.perform_seek(), app.conf.broker_request_timeout)
             consumer.resume_partitions(sources)
+        if app.rebalancing_count != rebalances:  # the next takeover lets it flow
+            return
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()

@@ -131,8 +131,11 @@ class Task:
         self._loop = asyncio.ensure_future(self._commit_loop())
 
     def resume(self) -> None:
-        """Take chunks again, from the committed offsets."""
-        self._next.clear()
+        """Take chunks again.
+
+        What was folded before stays known: a commit is told before its markers are written, so the group's offsets may
+        still be those before it, and the chunks come once more.
+        """
         self._coming.clear()
         self.progressed = time.monotonic()
         self.closed = False

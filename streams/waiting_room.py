@@ -174,6 +174,9 @@ class WaitingRoom:
         if now - self._aged_at >= AGING_MS:
             self._aged_at = now
             self._give_up(rows, now, outcome)
+            # A schema that came while this task was at rest has changed no reference data, and asking costs little.
+            unread = (key for key, parked in self.parking.every() if any(w.startswith("schema|") for w in parked.waits))
+            self._retry = self.parking.in_order({*self._retry, *unread})
         due, self._retry = self._retry[: self._rules.retry_most], self._retry[self._rules.retry_most :]
         self.replay(rows, due, now, outcome)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from site_under_test import Site, wait_for
 
-from schemas.exit_codes import STUCK
+from schemas.exit_codes import FAULT, STUCK
 
 pytestmark = [pytest.mark.stack, pytest.mark.long]
 HUNG = str(Path(__file__).with_name("hung_worker.py"))
@@ -51,6 +51,24 @@ def test_an_event_loop_that_does_not_turn_makes_the_worker_leave(crew: Site) -> 
     assert hung.ended() == STUCK
     assert "the event loop has not turned" in hung.log.read_text()
     crew.start("sound")
+    crew.settle()
+    crew.assert_exact(skus)
+
+
+def test_a_worker_that_cannot_join_leaves(crew: Site) -> None:
+    """The client keeps such an error for whoever asks, and nobody does: the worker would stay, without partitions."""
+    skus = crew.new_items("UNSYNCED", 4)
+    crew.start("unsynced", command=(HUNG, "unsynced", "worker"), stuck_after_ms=LIMIT_MS)
+    unsynced = crew.workers["unsynced"]
+    os.kill(unsynced.pid, signal.SIGRTMIN)
+    crew.start("sound", wait=False)
+    wait_for(lambda: unsynced.ended() is not None, 40, f"the worker to leave; see {unsynced.log}")
+    del crew.workers["unsynced"]
+
+    assert unsynced.ended() == FAULT
+    assert "joining the group" in unsynced.log.read_text()
+    crew.await_ready()
+    crew.scans(skus, 40)
     crew.settle()
     crew.assert_exact(skus)
 

@@ -244,3 +244,19 @@ def test_record_whose_schema_nobody_could_be_asked_about_waits():
     assert len(of(outputs, "inventory.ledger")) == 1
     assert len(of(outputs, "exceptions.resolutions")) == 2
     assert dock.parked == []
+
+
+def test_schema_that_came_while_nobody_listened_is_found_within_a_minute():
+    """A partition that moves hears of no schema; its next owner tries what waits for one now and then."""
+    dock = Dock()
+    raw = dock.raw(SCANS, scan("RECEIPT"))
+    assert raw.value is not None
+    dock.send(SCANS, Raw(b"\x00\x00\x00\x00\x63" + raw.value[5:], raw.key))
+    dock.restart()
+    assert of(dock.sweep(), "inventory.ledger") == []
+
+    dock.codec.learn(0x63, dock.codec._writers[1])
+    dock.now += MINUTE
+
+    assert len(of(dock.sweep(), "inventory.ledger")) == 1
+    assert dock.parked == []
