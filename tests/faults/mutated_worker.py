@@ -1,12 +1,13 @@
 """A real worker with one guard taken out, to show that the proofs would see it gone: `mutated_worker.py NAME worker`.
 
-fenceless     a transactional id of the process's own: no owner ever fences another
+fenceless     a transactional id of the process's own: no owner ever fences another; told by SIGRTMIN it stops, as by
+              SIGSTOP, with rows in hand and no transaction open (one that is, the broker ends by its time-out)
 uncommitted   its consumers read what aborted transactions left in the topics
 two-steps     offsets in a transaction after that of rows and outputs; dies between the two at its tenth
 trusting      commits without asking whether the broker took every batch
-forgetful     a takeover keeps what memory has, whoever owned the partition in between
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -18,7 +19,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cli.main import main
 from streams.chunks import ReadCommittedThread
 from streams.delivery import Delivery
-from streams.pipeline import Pipeline
 from streams.task import Task
 
 STEPS = 10
@@ -27,6 +27,26 @@ STEPS = 10
 def fenceless() -> None:
     mine = uuid.uuid4().hex
     Task.transactional_id = property(lambda self: f"{self.plan.app}-{self.partition}-{mine}")
+    begin, commit = AIOKafkaProducer.begin_transaction, AIOKafkaProducer.commit_transaction
+    told: list[int] = []
+    under_way: set[AIOKafkaProducer] = set()
+
+    async def stop_first(self: AIOKafkaProducer) -> None:
+        while told:
+            if under_way:
+                await asyncio.sleep(0.002)
+            else:
+                told.clear()
+                os.kill(os.getpid(), signal.SIGSTOP)
+        under_way.add(self)
+        await begin(self)
+
+    async def noted(self: AIOKafkaProducer) -> None:
+        await commit(self)
+        under_way.discard(self)
+
+    signal.signal(signal.SIGRTMIN, lambda number, _: told.append(number))
+    AIOKafkaProducer.begin_transaction, AIOKafkaProducer.commit_transaction = stop_first, noted
 
 
 def uncommitted() -> None:
@@ -71,21 +91,11 @@ def trusting() -> None:
     Delivery.complete = ask_nothing
 
 
-def forgetful() -> None:
-    take_over = Pipeline.take_over
-
-    async def keeping(self: Pipeline, partitions: set[int], *, keep: bool) -> None:
-        await take_over(self, partitions, keep=True)
-
-    Pipeline.take_over = keeping
-
-
 MUTATIONS = {
     "fenceless": fenceless,
     "uncommitted": uncommitted,
     "two-steps": two_steps,
     "trusting": trusting,
-    "forgetful": forgetful,
 }
 MUTATIONS[sys.argv.pop(1)]()
 main()

@@ -24,7 +24,7 @@ DAMAGED = 76
 
 
 def test_without_fencing_a_zombie_counts_twice(make_site: MakeSite) -> None:
-    """SIGSTOP past the session, others go on, SIGCONT."""
+    """Stopped past the session, others go on, SIGCONT."""
     site = make_site()
     skus = site.new_items("ZOMBIE", 10)
     fenceless = (MUTATED, "fenceless", "worker")
@@ -33,7 +33,8 @@ def test_without_fencing_a_zombie_counts_twice(make_site: MakeSite) -> None:
         for _ in range(3):
             site.await_progress()
             frozen = site.workers["sleeper"].pid
-            os.kill(frozen, signal.SIGSTOP)
+            os.kill(frozen, signal.SIGRTMIN)
+            wait_for(lambda pid=frozen: stopped(pid), 30, "the worker to stop between two transactions")
             threading.Event().wait(SESSION_MS / 1000 + 2)
             wait_for(lambda: site.workers["other"].state()[2] == [0, 1, 2, 3], 60, "the other to own every partition")
             site.await_progress()
@@ -89,6 +90,10 @@ def test_commits_past_a_refused_batch_lose_rows(make_site: MakeSite) -> None:
     site.stop_workers()
 
     assert seen(site, skus)
+
+
+def stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def seen(site: HurtSite, skus: list[str]) -> list[str]:
