@@ -1,9 +1,12 @@
 """Kafka clients of the connectors: one place for what all of them set."""
 
+import asyncio
+import contextlib
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, Self
 
-from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.aio import AIOConsumer, AIOProducer
 
 from connectors import refusals
@@ -11,6 +14,8 @@ from connectors.away import passes
 from schemas.access import librdkafka
 from schemas.environment import Shared
 
+LOG: Final = logging.getLogger("kafka.producer")
+NO_MORE: Final = "this process writes nothing more before it is started again"
 LOOK_S = 0.2
 """How long a consumer waits for records before its owner may look at something else."""
 
@@ -66,9 +71,9 @@ def consumer(settings: Shared, group: str, **more: Any) -> AIOConsumer:
     )
 
 
-def producer(settings: Shared, **more: Any) -> AIOProducer:
+def producer(settings: Shared, **more: Any) -> "AnsweringProducer":
     """An idempotent producer; partitions are those of the Java client (murmur2), as everywhere in the product."""
-    return AIOProducer(
+    return AnsweringProducer(
         {
             **client(settings),
             "error_cb": refusals.hear,
@@ -81,6 +86,74 @@ def producer(settings: Shared, **more: Any) -> AIOProducer:
         },
         buffer_timeout=0.005,
     )
+
+
+class Lost(RuntimeError):
+    """A producer writes nothing more, and of what is under way nobody knows; a process started anew goes on."""
+
+
+def tell_lost(error: BaseException) -> None:
+    """One line in the log about a producer that has met a fatal error."""
+    met = error.args[0] if error.args else None
+    why = f"{met.name()}: {met.str()}" if isinstance(met, KafkaError) else str(error) or type(error).__name__
+    LOG.critical("the producer has met a fatal error, and nothing more is written before a new start: %s", why)
+
+
+class AnsweringProducer(AIOProducer):  # type: ignore[misc]  # its types are not told
+    """Answers each record, even after a fatal error: it then raises Lost for those under way and for any further one.
+
+    librdkafka tells such an error to no callback: it raises from the next call, which is one of the client's timer.
+    That ends with it, and alone would leave every record unanswered for ever.
+    """
+
+    def __init__(self, conf: dict[str, Any], *, buffer_timeout: float) -> None:
+        super().__init__(conf, buffer_timeout=buffer_timeout)
+        self._under_way: set[asyncio.Future[Any]] = set()
+        self._lost: BaseException | None = None
+        timer: Any = self._buffer_timeout_manager._timeout_task  # noqa: SLF001 - nothing else says that it has ended
+        timer.add_done_callback(self._timer_ended)
+
+    async def produce(
+        self, topic: str, value: Any = None, key: Any = None, *args: Any, **kwargs: Any
+    ) -> asyncio.Future[Any]:
+        """Hand a record over; the future becomes the message as written. Raise Lost, as the future does."""
+        if self._lost is not None:
+            raise Lost(NO_MORE) from self._lost
+        try:
+            answer: asyncio.Future[Any] = await super().produce(topic, value, key, *args, **kwargs)
+        except KafkaException as error:  # it has handed over what had gathered
+            self._lose(error)
+            raise Lost(NO_MORE) from error
+        self._under_way.add(answer)
+        answer.add_done_callback(self._under_way.discard)
+        if self._lost is not None:  # meanwhile
+            self._lose(self._lost)
+        return answer
+
+    async def close(self) -> None:
+        """Wait for what is under way; raise Lost. One that is lost already has nothing to wait for."""
+        try:
+            if self._lost is None:
+                await super().close()
+        except KafkaException as error:
+            self._lose(error)
+            raise Lost(NO_MORE) from error
+        finally:
+            self.executor.shutdown(wait=False)
+
+    def _timer_ended(self, timer: asyncio.Task[None]) -> None:
+        if not timer.cancelled() and (error := timer.exception()) is not None:
+            self._lose(error)
+
+    def _lose(self, error: BaseException) -> None:
+        if self._lost is None:
+            tell_lost(error)
+            self._lost = error
+        for future in list(self._under_way):
+            lost = Lost(NO_MORE)
+            lost.__cause__ = error
+            with contextlib.suppress(asyncio.InvalidStateError):  # answered, or nobody waits any more
+                future.set_exception(lost)
 
 
 async def read(

@@ -15,6 +15,8 @@ from connectors import process
 from connectors.api.app import build_app
 from connectors.api.protocol import bounded
 from connectors.api.settings import ApiSettings
+from connectors.api.writing import lost
+from connectors.kafka import NO_MORE, Lost
 from schemas.environment import SettingError
 from schemas.logs import log_to_stderr
 
@@ -92,20 +94,30 @@ def run(settings: ApiSettings) -> int:
         stopping = asyncio.create_task(frame.stopping.wait())
         serving = asyncio.create_task(api.serve())
         started = asyncio.create_task(api.up.wait())
+        error: Exception | None = None
         await asyncio.wait({started, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if started.done():
             url = f"http://{settings.host}:{api.port}"
             gc.collect()
             gc.freeze()  # what stays for good is not looked through again: a full collection stops every request
             process.write_url(settings, f"{NAME}-http", url)
-            while not (stopping.done() or serving.done()):
+            losing = asyncio.create_task(lost(app))
+            ends = {stopping, serving, losing}
+            while not any(end.done() for end in ends):
                 frame.ready(url=url, **app.state.edge.details())
-                await asyncio.wait({stopping, serving}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(ends, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if losing.done():
+                frame.waiting("leaving: nothing more can be written")
+                error = losing.result()
+            losing.cancel()
+        else:
+            await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         api.should_exit = True
         stopping.cancel()
         started.cancel()
         await serving
+        if error is not None:
+            raise Lost(NO_MORE) from error
 
     return process.run(
         NAME,

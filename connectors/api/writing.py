@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from confluent_kafka import KafkaException
 from fastapi import FastAPI, Request
 
 from connectors.api.edge import Edge
 from connectors.api.idempotency import Idempotency
 from connectors.api.reply_waiter import ReplyWaiter
 from connectors.writer import Writer
+from schemas.admission import refusal
 
 
 class Writing:
@@ -38,6 +40,20 @@ async def writing(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     finally:
         await app.state.writing.stop()
         app.state.writing = None
+
+
+async def lost(app: FastAPI) -> KafkaException:
+    """Wait until nothing more can be written, which a new start mends; return why.
+
+    Where the broker does not let us in it mends nothing: that is waited for no more, and what reads goes on.
+    """
+    state: Writing | None = getattr(app.state, "writing", None)
+    if state is not None:
+        error = await asyncio.shield(state.writer.lost)
+        if refusal(app.state.edge.settings, error.args[0]) is None:
+            return error
+    never: asyncio.Future[KafkaException] = asyncio.get_running_loop().create_future()
+    return await never
 
 
 async def writing_of(request: Request) -> Writing:

@@ -1,5 +1,6 @@
 """The audit trail and what people have to settle: results, exceptions and dead letters, delivered before offsets move."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
@@ -7,7 +8,8 @@ from typing import Any, Final, Literal
 from confluent_kafka.aio import AIOProducer
 
 from connectors import refusal_log
-from connectors.kafka import Record
+from connectors.heartbeat import DELIVERY_S
+from connectors.kafka import Lost, Record
 from connectors.outbound.erp import metrics
 from connectors.writer import Writer
 from schemas.clock import Clock
@@ -138,11 +140,16 @@ class Results:
         await self._write(LETTERS, record.coordinate, letter, from_kafka(record.headers))
 
     async def _write(self, topic: str, key: str, record: Mapping[str, Any], trace: TraceContext | None = None) -> None:
-        if trace is not None:
-            self._traced = self._traced or self._make_traced()
-            await self._traced.write(topic, key, self._codec.encode(topic, record), dict(trace.kafka()))
-        else:
-            await (await self._producer.produce(topic, self._codec.encode(topic, record), key.encode()))
+        value = self._codec.encode(topic, record)
+        try:
+            async with asyncio.timeout(DELIVERY_S):  # an attempt is in no loop that is missed when it stands still
+                if trace is not None:
+                    self._traced = self._traced or self._make_traced()
+                    await self._traced.write(topic, key, value, dict(trace.kafka()))
+                else:
+                    await (await self._producer.produce(topic, value, key.encode()))
+        except TimeoutError as error:
+            raise Lost(f"{topic}: no answer about a record within {DELIVERY_S:.0f} s") from error
         refusal_log.tell(topic, record)
 
 
