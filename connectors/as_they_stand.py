@@ -29,6 +29,8 @@ def reader(settings: Shared, command: str) -> Consumer:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            # Where retention overtakes the reading it is an error; else librdkafka goes on at the end, without a word.
+            "auto.offset.reset": "error",
             "queued.max.messages.kbytes": 65_536,
         }
     )
@@ -68,7 +70,10 @@ def _answer(ask: Callable[..., T], about: object) -> T:
 
 
 def runs(consumer: Consumer, places: Extents) -> Iterator[list[Record]]:
-    """Committed records up to the ends, each partition in order; raise KafkaException, or TimeoutError in a silence."""
+    """Committed records up to the ends, each partition in order.
+
+    Raise KafkaException, or TimeoutError in a silence and where records were deleted before they could be read.
+    """
     waiting = set(places)
     if not waiting:
         return
@@ -77,14 +82,21 @@ def runs(consumer: Consumer, places: Extents) -> Iterator[list[Record]]:
     while waiting:
         run: list[Record] = []
         for message in consumer.consume(AT_ONCE, 0.5):
-            place, record = (message.topic(), message.partition()), checked(message)
+            place, error = (message.topic(), message.partition()), message.error()
+            if error is not None and error.name() == "_AUTO_OFFSET_RESET":
+                if place in waiting:
+                    raise TimeoutError(
+                        f"{place[0]}[{place[1]}]: retention deleted records before they were read; run the command again"
+                    )
+                continue  # read to its end already
+            record = checked(message)
             if record is not None:
                 heard = time.monotonic()
                 if record.offset < places[place][1]:
                     run.append(record)
                 if record.offset >= places[place][1] - 1:
                     waiting.discard(place)
-            elif message.error().name() == "_PARTITION_EOF":  # an end that is no record: a transaction's mark
+            elif error.name() == "_PARTITION_EOF":  # an end that is no record: a transaction's mark
                 waiting.discard(place)
         if run:
             yield run

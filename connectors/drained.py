@@ -31,6 +31,9 @@ def committed(site: Shared, group: str, topics: Iterable[str]) -> dict[Place, in
         told = member.committed(places, timeout=PATIENCE_S)
     finally:
         member.close()
+    for at in told:
+        if at.error is not None:
+            raise KafkaException(at.error)
     return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in told}
 
 

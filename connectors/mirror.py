@@ -7,6 +7,7 @@ otherwise its key decides (murmur2, as for every producer); either way records o
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -23,6 +24,8 @@ READ: Final = 2_000
 LOOK_S: Final = 0.5
 PATIENCE_S: Final = 60.0
 """Longest wait for a broker to take or give records."""
+NOTE_ALL_S: Final = 86_400.0
+"""How often the place in every partition is noted anew: a broker forgets one that was noted seven days ago."""
 
 Place = tuple[str, int]
 Tell = Callable[[int, int], None]
@@ -98,15 +101,19 @@ class Mirror:
     def _copy(self, topics: Iterable[str], stopping: threading.Event, *, until_still: bool, tell: Tell) -> None:
         places = [TopicPartition(topic, p) for topic in topics for p in range(self._parts[topic])]
         noted = self._consumer.committed(places, timeout=PATIENCE_S)
+        for at in noted:
+            if at.error is not None:
+                raise KafkaException(at.error)
         position = {(at.topic, at.partition): max(at.offset, 0) for at in noted}
         self._consumer.assign(
             [TopicPartition(topic, p, offset or OFFSET_BEGINNING) for (topic, p), offset in position.items()]
         )
         ended: set[Place] = set()
+        note_all_at = time.monotonic()
         while not stopping.is_set():
             messages = []
             for message in self._consumer.consume(READ, LOOK_S):
-                place = str(message.topic()), int(message.partition() or 0)
+                place = _place(message)
                 if message.error() is not None and message.error().name() == "_PARTITION_EOF":
                     ended.add(place)
                 elif checked(message) is not None:
@@ -114,11 +121,17 @@ class Mirror:
                     position[place] = int(message.offset() or 0) + 1
                     messages.append(message)
             self._forward(messages)
+            if time.monotonic() >= note_all_at:
+                self._note(position)
+                note_all_at = time.monotonic() + NOTE_ALL_S
+            elif messages:
+                self._note({place: position[place] for place in map(_place, messages)})
             if messages:
-                self._note(messages)
                 tell(self.copied, self._left(position))
             elif until_still and len(ended) == len(places):
-                return
+                break
+        with suppress(KafkaException):  # all of it was noted before: this only makes it be remembered for longer
+            self._note(position)
 
     def _forward(self, messages: list[Message]) -> None:
         for message in messages:
@@ -148,9 +161,11 @@ class Mirror:
         if error is not None:
             self._faults.append(error)
 
-    def _note(self, messages: list[Message]) -> None:
-        ends = {(str(m.topic()), m.partition()): m.offset() + 1 for m in messages}
-        self._consumer.commit(offsets=[TopicPartition(t, p, end) for (t, p), end in ends.items()], asynchronous=False)
+    def _note(self, ends: Mapping[Place, int]) -> None:
+        """Keep the places up to which all is copied; where nothing is, the beginning needs no note."""
+        offsets = [TopicPartition(*place, end) for place, end in ends.items() if end > 0]
+        if offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
 
     def _left(self, position: Mapping[Place, int]) -> int:
         """About how many records are still to be copied, by offsets as last heard."""
@@ -173,6 +188,10 @@ class Mirror:
                     f"{theirs.registry} does not know {topic.subject} by the ids of {ours.registry}, which the values "
                     f"carry: let the other site use this registry, or bring the schemas there with their ids"
                 )
+
+
+def _place(message: Message) -> Place:
+    return str(message.topic()), int(message.partition() or 0)
 
 
 def _topic(name: str) -> Topic:

@@ -19,6 +19,7 @@ LONG = (
     "connectors/test_erp_files.py",
     "connectors/test_erp_routing.py",
     "connectors/test_feeds_in_pushes.py",
+    "connectors/test_paused_partitions.py",
     "connectors/test_redis_users.py",
     "connectors/test_redis_view_faults.py",
     "connectors/test_shop_exact.py",

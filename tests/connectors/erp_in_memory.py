@@ -132,7 +132,7 @@ class Partition:
         self.kept = committed, note
         self.commits: list[int] = []
         self.position: int | None = None
-        self._paused = False
+        self.paused = False
         self._orders: list[str] = ["assign"]
         self._callbacks: dict[str, Any] = {}
 
@@ -148,7 +148,7 @@ class Partition:
         if self._orders:
             await self._callbacks[self._orders.pop(0)](self, [TopicPartition(POSTINGS, 0)])
         start = self.position
-        if start is None or self._paused or start >= len(self.values):
+        if start is None or self.paused or start >= len(self.values):
             await asyncio.sleep(0.005)
             return []
         found = [Message(0, start + n, value) for n, value in enumerate(self.values[start : start + most])]
@@ -162,7 +162,7 @@ class Partition:
         return 0, len(self.values)
 
     async def incremental_assign(self, places: list[TopicPartition]) -> None:
-        self.position, self._paused = places[0].offset, False
+        self.position = places[0].offset  # paused as before: librdkafka keeps that beyond an assignment
 
     async def incremental_unassign(self, _: list[TopicPartition]) -> None:
         self.position = None
@@ -171,10 +171,10 @@ class Partition:
         self.position = place.offset
 
     async def pause(self, _: list[TopicPartition]) -> None:
-        self._paused = True
+        self.paused = True
 
     async def resume(self, _: list[TopicPartition]) -> None:
-        self._paused = False
+        self.paused = False
 
     async def commit(self, offsets: list[TopicPartition], *, asynchronous: bool) -> None:
         assert not asynchronous

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.as_they_stand import extents, reader, runs, whole
@@ -38,6 +38,13 @@ def told(bootstrap: str, topic: str, *values: bytes, commit: bool = True, at: in
         producer.commit_transaction(30)
     else:
         producer.abort_transaction(30)
+
+
+def delete(bootstrap: str, topic: str, before: int) -> None:
+    """The first partition's records below this offset, as retention does."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for answer in admin.delete_records([TopicPartition(topic, 0, before)]).values():
+        assert answer.result(30).low_watermark == before
 
 
 def test_what_was_committed_is_read_once_and_marks_at_the_end_are_an_end(site: Shared, topic: str):
@@ -79,6 +86,21 @@ def test_a_time_to_begin_at(site: Shared, topic: str):
 
     assert found == [b"new"]
     assert later == {}
+
+
+def test_records_deleted_before_they_were_read_are_an_error(site: Shared, topic: str):
+    """Retention moves the beginning while a command is at it: what is left out does not pass for all there is."""
+    told(site.bootstrap, topic, b"1", b"2", b"3")
+    consumer = reader(site, "test")
+    try:
+        places = extents(consumer, [topic])
+        delete(site.bootstrap, topic, 2)
+        with pytest.raises(TimeoutError, match=rf"{topic}\[0\]: retention deleted records .* run the command again"):
+            list(runs(consumer, places))
+    finally:
+        consumer.close()
+
+    assert [record.value for run in whole(site, topic, "test") for record in run] == [b"3"]
 
 
 def test_a_topic_that_is_not_there_is_said_at_once(site: Shared):

@@ -55,6 +55,24 @@ async def test_a_document_that_was_asked_for_while_its_partition_left_goes_on_wh
     assert total(here(), "stockstream_erp_inquiries_total", system="erp", answer="not found") >= 1
 
 
+@pytest.mark.parametrize("leaving", ["revoke", "lose"])
+async def test_a_partition_that_left_at_the_horizon_is_read_when_it_comes_back(monkeypatch, leaving):
+    """It was paused, and the client keeps it so beyond its assignment."""
+    sent = [posting(f"PURCHASE_ORDER:{n}") for n in range(1_000)]
+    partition, erp = Partition(*values(*sent)), Erp()
+    erp.up.clear()
+    it = connector(to(Rule("erp")), Told(), {"erp": erp}, horizon=100)
+    async with running(it, partition, monkeypatch):
+        await until(lambda: partition.paused, "the horizon")
+        partition.order(leaving)
+        await until(lambda: not it.state()["partitions"], "the partition to go")
+        partition.order("assign")
+        erp.up.set()
+        await until(lambda: partition.kept[0] == len(sent), "all postings to be settled")
+
+    assert sorted(keys(*sent)) == sorted(erp.taken)
+
+
 async def test_a_file_planned_by_an_instance_with_more_room_is_written_by_the_next(monkeypatch, tmp_path):
     """Twelve postings were planned and committed; the next instance may hold ten of them, and holds all the same."""
     sent = [posting(f"PURCHASE_ORDER:{n}") for n in range(12)]

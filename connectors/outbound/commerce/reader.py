@@ -160,8 +160,10 @@ class ChannelReader:
     # ---- the group ----------------------------------------------------------------------------------------------
 
     async def _assign(self, source: Any, partitions: list[TopicPartition]) -> None:
-        del source
         self._new |= {each.partition for each in partitions}
+        # librdkafka keeps a partition paused beyond its assignment, and `_follow` resumes only what is ours when there
+        # is room again. Where there is none, it pauses these with the others at once.
+        await source.resume(partitions)
         log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(self._new)})
 
     async def _open(self, source: Any) -> None:
@@ -176,6 +178,8 @@ class ChannelReader:
                 return
             raise
         for each in found:
+            if each.error is not None:
+                raise KafkaException(each.error)
             if each.partition in self._new:  # not taken away in the meantime
                 self._new.discard(each.partition)
                 self.outbox.open(each.partition, max(each.offset, -1))

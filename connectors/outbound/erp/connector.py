@@ -286,6 +286,8 @@ class Connector:
         starts = []
         for place in await source.committed(places, timeout=30.0):
             self._beat()
+            if place.error is not None:
+                raise KafkaException(place.error)
             low, high = await source.get_watermark_offsets(place, timeout=30.0)
             start = max(place.offset, low)
             track = Track(place.partition, start, high, limit=self._settings.window, horizon=self._settings.horizon)
@@ -296,6 +298,8 @@ class Connector:
             self._committed.pop(place.partition, None)
             starts.append(TopicPartition(place.topic, place.partition, start))
         await source.incremental_assign(starts)
+        # librdkafka keeps a partition paused beyond its assignment: one that left while it was would stay so for good.
+        await source.resume(starts)
         self._share()
         self._started.set()
 
