@@ -47,6 +47,16 @@ def alive(pid: int) -> bool:
         return False
 
 
+def states(owner: int, pids: dict[str, int | None]) -> dict[str, str]:
+    """Of each process, name, state and parent as the system has them; for who has to find out why one stayed."""
+    found = {}
+    for name, pid in {"owner": owner, **pids}.items():
+        stat = Path(f"/proc/{pid}/stat")
+        with contextlib.suppress(OSError):
+            found[name] = " ".join(stat.read_text().split()[:4])
+    return found
+
+
 def soon(true: Callable[[], bool], within_s: float = 30) -> bool:
     end = time.monotonic() + within_s
     while not true() and time.monotonic() < end:
@@ -88,7 +98,7 @@ def test_a_fork_of_the_owner_does_not_keep_the_server_alive(tmp_path):
     with owner_of_a_server(tmp_path / "log", forked=True) as (owner, pids):
         owner.kill()
 
-        assert soon(lambda: not alive(pids["server"]))
+        assert soon(lambda: not alive(pids["server"])), states(owner.pid, pids)
         assert alive(pids["fork"])
 
 
