@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 
 from local.processes import pick_port, tail
+from schemas.exit_codes import HALT
 
-DAMAGED = 76  # exit code: starting again does not help
 RESTARTS = 5
 PR_SET_PDEATHSIG = 1
 
@@ -78,7 +78,7 @@ class Supervised:
             return
         code = self._process.returncode
         self.restarts += 1
-        if code == DAMAGED or self.restarts > RESTARTS:
+        if code == HALT or self.restarts > RESTARTS:
             raise ProcessError(f"{self.name} ended with status {code}. The end of {self.log}:\n{tail(self.log)}")
         self.start()
 

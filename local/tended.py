@@ -3,9 +3,10 @@
 import threading
 
 from local.supervised import Supervised
+from schemas.exit_codes import HALT, REFUSED
 
 PAUSE_S = 1.0
-FINAL = (0, 76, 77)
+FINAL = (0, HALT, REFUSED)
 """Exit statuses after which nobody is started again: told to leave, damaged state, not let in."""
 
 
