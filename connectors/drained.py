@@ -7,7 +7,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from connectors.kafka import client
+from connectors.kafka import client, without_errors
 from schemas.acls import STAGES
 from schemas.catalogue import catalogue
 from schemas.environment import Shared
@@ -28,13 +28,10 @@ def committed(site: Shared, group: str, topics: Iterable[str]) -> dict[Place, in
     try:
         known = member.list_topics(timeout=PATIENCE_S).topics
         places = [TopicPartition(topic, p) for topic in topics if topic in known for p in known[topic].partitions]
-        told = member.committed(places, timeout=PATIENCE_S)
+        found = without_errors(member.committed(places, timeout=PATIENCE_S))
     finally:
         member.close()
-    for at in told:
-        if at.error is not None:
-            raise KafkaException(at.error)
-    return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in told}
+    return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in found}
 
 
 def members(site: Shared, group: str) -> int:

@@ -183,6 +183,15 @@ def checked(message: Message) -> Record | None:
     raise KafkaException(error)
 
 
+def without_errors(places: Iterable[TopicPartition]) -> list[TopicPartition]:
+    """What a broker has told of each partition; raise KafkaException where of one it told an error instead."""
+    found = list(places)
+    for place in found:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return found
+
+
 MOVED: Final = frozenset(
     {"REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "_NO_OFFSET", "_ASSIGNMENT_LOST"}
 )

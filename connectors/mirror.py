@@ -13,7 +13,7 @@ from typing import Any, Final
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from connectors.kafka import checked, client
+from connectors.kafka import checked, client, without_errors
 from schemas import registry
 from schemas.catalogue import Topic, catalogue
 from schemas.environment import SettingError, Shared
@@ -100,10 +100,7 @@ class Mirror:
 
     def _copy(self, topics: Iterable[str], stopping: threading.Event, *, until_still: bool, tell: Tell) -> None:
         places = [TopicPartition(topic, p) for topic in topics for p in range(self._parts[topic])]
-        noted = self._consumer.committed(places, timeout=PATIENCE_S)
-        for at in noted:
-            if at.error is not None:
-                raise KafkaException(at.error)
+        noted = without_errors(self._consumer.committed(places, timeout=PATIENCE_S))
         position = {(at.topic, at.partition): max(at.offset, 0) for at in noted}
         self._consumer.assign(
             [TopicPartition(topic, p, offset or OFFSET_BEGINNING) for (topic, p), offset in position.items()]

@@ -177,9 +177,7 @@ class ChannelReader:
             if kafka.moved(error):
                 return
             raise
-        for each in found:
-            if each.error is not None:
-                raise KafkaException(each.error)
+        for each in kafka.without_errors(found):
             if each.partition in self._new:  # not taken away in the meantime
                 self._new.discard(each.partition)
                 self.outbox.open(each.partition, max(each.offset, -1))

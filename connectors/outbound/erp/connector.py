@@ -18,7 +18,7 @@ from confluent_kafka.aio import AIOConsumer
 
 from connectors.decoding import Decoding
 from connectors.heartbeat import BROKER_S, DELIVERY_S, beat, going_round, through
-from connectors.kafka import Record, consumer, moved, read
+from connectors.kafka import Record, consumer, moved, read, without_errors
 from connectors.outbound.erp import metrics
 from connectors.outbound.erp.adapter import OPERATIONS, Answer
 from connectors.outbound.erp.comparison import Answers, Comparison
@@ -284,10 +284,8 @@ class Connector:
         """Start each partition where it was committed; whatever stands in it by now may have been sent."""
         _tell("assigned", places)
         starts = []
-        for place in await source.committed(places, timeout=30.0):
+        for place in without_errors(await source.committed(places, timeout=30.0)):
             self._beat()
-            if place.error is not None:
-                raise KafkaException(place.error)
             low, high = await source.get_watermark_offsets(place, timeout=30.0)
             start = max(place.offset, low)
             track = Track(place.partition, start, high, limit=self._settings.window, horizon=self._settings.horizon)
