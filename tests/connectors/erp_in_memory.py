@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -23,12 +23,12 @@ from schemas.records import ErpPosting
 WAIT_S = 20.0
 
 
-async def until(condition: Callable[[], Any], what: str) -> None:
+async def until(condition: Callable[[], Any], what: str, within_s: float = WAIT_S) -> None:
     """Wait for a condition; TimeoutError says what was waited for."""
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {WAIT_S:.0f} s for {what}")
+            raise TimeoutError(f"waited {within_s:.0f} s for {what}")
         await asyncio.sleep(0.01)
 
 
@@ -224,9 +224,8 @@ def online(name: str, erp: Any, told: Any, it: Connector | None = None, *, concu
 
 
 @asynccontextmanager
-async def running(it: Connector, partition: Partition, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """A connector on a partition in memory; on the way out it is killed, and what it committed stays."""
-    monkeypatch.setattr("connectors.outbound.erp.connector.consumer", lambda *_, **__: partition)
+async def at_work(it: Any) -> AsyncIterator[None]:
+    """Something that runs until cancelled; on the way out it is killed."""
     task = asyncio.create_task(it.run())
     try:
         yield
@@ -234,4 +233,13 @@ async def running(it: Connector, partition: Partition, monkeypatch: pytest.Monke
         if task.done():  # not what the test waited for in vain, but why
             task.result()
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def running(it: Connector, partition: Partition, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A connector on a partition in memory; what it committed stays."""
+    monkeypatch.setattr("connectors.outbound.erp.connector.consumer", lambda *_, **__: partition)
+    async with at_work(it):
+        yield

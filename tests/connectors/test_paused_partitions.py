@@ -3,11 +3,11 @@
 librdkafka keeps a partition paused beyond its assignment, so these run against a real broker.
 """
 
-import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from schemas import registry
 from schemas.environment import Shared
 from schemas.topics_admin import apply
 from tables.channels import parse
-from tests.connectors.erp_in_memory import Erp, Told, online
+from tests.connectors import erp_in_memory
+from tests.connectors.erp_in_memory import Erp, Told, at_work, online
 from tests.connectors.erp_site import PARTITIONS, POSTINGS, ErpSite, posting
 from tests.connectors.view_under_test import example
 
@@ -37,13 +38,7 @@ WAIT_S = 60.0
 SESSION_MS = 6_000
 
 
-async def until(condition: Callable[[], Any], what: str) -> None:
-    """Wait for a condition; TimeoutError says what was waited for."""
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {WAIT_S:.0f} s for {what}")
-        await asyncio.sleep(0.02)
+until = partial(erp_in_memory.until, within_s=WAIT_S)
 
 
 @pytest.fixture
@@ -79,19 +74,6 @@ async def another_member(settings: Shared, group: str, topic: str) -> AsyncItera
         yield {place.partition for place in mine}
     finally:
         await member.close()
-
-
-@asynccontextmanager
-async def running(it: Connector | ChannelReader) -> AsyncIterator[None]:
-    task = asyncio.create_task(it.run())
-    try:
-        yield
-    finally:
-        if task.done():  # not what the test waited for in vain, but why
-            task.result()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_the_client_keeps_a_partition_paused_beyond_its_assignment(bootstrap: str):
@@ -165,7 +147,7 @@ async def test_postings_of_a_partition_that_left_at_the_horizon_are_posted_when_
     it.drivers["erp"] = online("erp", erp, told, it)
     sent = [posting(site.document(number)) for number in range(800)]
     site.send(*sent)
-    async with running(it):
+    async with at_work(it):
         await until(lambda: len(paused) == PARTITIONS, f"all partitions to wait at the horizon; {paused} do")
         async with another_member(settings, it.group, POSTINGS) as lent:
             await until(lambda: lent.isdisjoint(it.state()["partitions"]), f"partitions {lent} to go")
@@ -206,7 +188,7 @@ async def test_offers_of_a_partition_that_left_while_memory_was_full_are_told_wh
 
     early, late = [f"E{number}" for number in range(400)], [f"L{number}" for number in range(PARTITIONS)]
     send(*early)
-    async with running(it):
+    async with at_work(it):
         await until(lambda: len(paused) == PARTITIONS, f"all partitions to wait for room; {paused} do")
         async with another_member(settings, group, topic) as lent:
             await until(lambda: lent.isdisjoint(it.outbox.positions()), f"partitions {lent} to go")
